@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+
+# Everything needs Go and make; `make test` runs more where more is installed
+# and says what it left out.
+
+.PHONY: build run test test-interop soak fuzz clean
+
+build:
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
+
+# Two sidecars in one process, a Bolt echo service and a first call, until
+# Ctrl-C.
+run: build
+	scripts/run.sh
+
+test:
+	scripts/test.sh
+
+# Real SOFARPC peers; needs Node.js and npm.
+test-interop:
+	scripts/interop.sh
+
+# The same tests at full counts and durations.
+soak:
+	SIDELOOP_SOAK=1 go test -count=1 -timeout 2h ./test/...
+
+# Every fuzz target for FUZZTIME.
+FUZZTIME ?= 60s
+fuzz:
+	scripts/fuzz.sh $(FUZZTIME)
+
+clean:
+	rm -rf bin

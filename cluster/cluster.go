@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"strings"
+	"time"
+
+	"github.com/sideloop/sideloop/cluster/balance"
+	"github.com/sideloop/sideloop/config"
+)
+
+// DefaultIdleTimeout closes upstream connections that carry nothing.
+const DefaultIdleTimeout = 5 * time.Minute
+
+// Cluster is a named set of hosts and how to talk to them. It never changes.
+type Cluster struct {
+	Name           string
+	Hosts          []*Host
+	Balancing      config.Balancing
+	ConnectTimeout time.Duration
+	IdleTimeout    time.Duration
+	// MaxRequestsPerConn is how many requests a connection carries before it
+	// is replaced; 0 means no limit.
+	MaxRequestsPerConn uint32
+	// BufferLimit is the high watermark, in bytes, of a connection's output.
+	BufferLimit int
+}
+
+// Host is one upstream address. It never changes.
+type Host struct {
+	Network string // tcp or unix
+	Address string
+	// Authority is what a request that names no host of its own is sent with.
+	Authority []byte
+}
+
+// Set is the clusters of one configuration by name. It never changes.
+type Set map[string]*Cluster
+
+// New returns the cluster that c describes.
+func New(c *config.Cluster) *Cluster {
+	n := &Cluster{
+		Name:               c.Name,
+		Balancing:          c.LB,
+		ConnectTimeout:     c.ConnectTimeout,
+		IdleTimeout:        c.IdleTimeout,
+		MaxRequestsPerConn: c.MaxRequestPerConn,
+		BufferLimit:        int(c.ConnBufferLimit),
+	}
+	if n.IdleTimeout == 0 {
+		n.IdleTimeout = DefaultIdleTimeout
+	}
+	for i := range c.Hosts {
+		n.Hosts = append(n.Hosts, newHost(c.Hosts[i].Address))
+	}
+	return n
+}
+
+// unixAuthority stands for a Unix socket, whose path is no host name.
+const unixAuthority = "localhost"
+
+func newHost(address string) *Host {
+	if strings.HasPrefix(address, "/") || strings.HasPrefix(address, "@") {
+		return &Host{Network: "unix", Address: address, Authority: []byte(unixAuthority)}
+	}
+	return &Host{Network: "tcp", Address: address, Authority: []byte(address)}
+}
+
+func (c *Cluster) policy() balance.Policy {
+	if c.Balancing == config.Random {
+		return balance.Random{}
+	}
+	return balance.NewRoundRobin()
+}

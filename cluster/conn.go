@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"time"
+
+	"github.com/sideloop/sideloop/codec"
+	"github.com/sideloop/sideloop/eventloop"
+)
+
+// conn is one upstream connection: the handler of its bytes and the owner of
+// its session.
+type conn struct {
+	pool    *pool
+	conn    *eventloop.Conn
+	session codec.ClientSession
+
+	opened   uint32       // requests so far
+	replaced bool         // a successor has been asked for
+	draining bool         // no more requests
+	shut     bool         // the session asked to be closed
+	closed   bool         // the session has been closed
+	reason   codec.Reason // why
+	idleFrom int64        // loop time since which nothing is in flight
+
+	tick, idle eventloop.Timer
+	task       eventloop.Task
+}
+
+func newConn(p *pool, ec *eventloop.Conn) *conn {
+	c := &conn{pool: p, conn: ec, idleFrom: p.manager.loop.Now()}
+	c.tick.Expire, c.idle.Expire = (*ticker)(c), c
+	c.task.Runner = c
+	if p.cluster.BufferLimit > 0 {
+		ec.SetWatermarks(p.cluster.BufferLimit, p.cluster.BufferLimit/2)
+	}
+	c.session = p.manager.sessions[p.protocol](ec, c, p.manager.mem)
+	p.manager.loop.Schedule(&c.idle, p.cluster.IdleTimeout)
+	return c
+}
+
+// open starts a stream for r and keeps the connection's request limit.
+func (c *conn) open(r *Request) codec.Stream {
+	c.opened++
+	if limit := c.pool.cluster.MaxRequestsPerConn; limit > 0 {
+		if c.opened >= limit {
+			c.pool.leave(c)
+			c.draining = true
+			c.pool.manager.loop.Queue(&c.task)
+		} else if !c.replaced && uint64(c.opened)*4 >= uint64(limit)*3 {
+			c.replaced = true
+			c.pool.replace()
+		}
+	}
+	return c.session.Open(r.Receiver)
+}
+
+// drain takes the connection out of service.
+func (c *conn) drain() {
+	c.pool.leave(c)
+	c.draining = true
+	c.pool.manager.loop.Queue(&c.task)
+}
+
+// Run implements eventloop.Runner: what a callback decided, after it has
+// returned.
+func (c *conn) Run() {
+	switch {
+	case c.closed:
+	case c.shut:
+		c.close(c.reason)
+		c.conn.Close()
+	case c.draining:
+		c.session.Drain()
+	}
+}
+
+// close ends the session and with it every stream.
+func (c *conn) close(r codec.Reason) {
+	c.closed = true
+	c.tick.Stop()
+	c.idle.Stop()
+	c.pool.leave(c)
+	c.session.Close(r)
+	c.pool.changed()
+}
+
+// OnData implements eventloop.Handler.
+func (c *conn) OnData(_ *eventloop.Conn, b []byte) int {
+	if c.shut || c.closed {
+		return len(b)
+	}
+	n := c.session.Feed(b, c.pool.manager.loop.Now())
+	if c.shut {
+		return len(b)
+	}
+	return n
+}
+
+// OnWritable implements eventloop.Handler.
+func (c *conn) OnWritable(*eventloop.Conn) {
+	if !c.closed {
+		c.session.Writable()
+	}
+}
+
+// OnPeerClosed implements eventloop.Handler.
+func (c *conn) OnPeerClosed(*eventloop.Conn) {
+	if !c.closed {
+		c.session.PeerClosed()
+	}
+}
+
+// OnClose implements eventloop.Handler.
+func (c *conn) OnClose(*eventloop.Conn, eventloop.Cause) {
+	if !c.closed {
+		r := codec.UpstreamClosed
+		if c.shut && c.reason != codec.ReasonNone {
+			r = c.reason
+		}
+		c.close(r)
+	}
+	c.pool.gone(c)
+}
+
+// Shut implements codec.Owner.
+func (c *conn) Shut(r codec.Reason) {
+	if c.shut {
+		return
+	}
+	c.shut, c.reason = true, r
+	c.pool.leave(c)
+	c.pool.manager.loop.Queue(&c.task)
+}
+
+// Released implements codec.Owner.
+func (c *conn) Released() {
+	c.idleFrom = c.pool.manager.loop.Now()
+	c.pool.changed()
+}
+
+// TickIn implements codec.Owner.
+func (c *conn) TickIn(d time.Duration) {
+	c.pool.manager.loop.ScheduleSooner(&c.tick, d)
+}
+
+// Glitch implements codec.Owner.
+func (c *conn) Glitch(word string) { c.pool.manager.stats.Glitch(word) }
+
+// OnTimer implements eventloop.Expirer for the idle timeout.
+func (c *conn) OnTimer(now int64) {
+	limit := c.pool.cluster.IdleTimeout
+	if c.session.Active() > 0 {
+		c.pool.manager.loop.Schedule(&c.idle, limit)
+		return
+	}
+	if left := c.idleFrom + int64(limit) - now; left > 0 {
+		c.pool.manager.loop.Schedule(&c.idle, time.Duration(left))
+		return
+	}
+	c.drain()
+}
+
+// ticker is the conn as the Expirer of its session's ticks.
+type ticker conn
+
+// OnTimer implements eventloop.Expirer.
+func (t *ticker) OnTimer(now int64) {
+	if !t.closed {
+		t.session.Tick(now)
+	}
+}

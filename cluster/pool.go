@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"time"
+
+	"github.com/bytedance/gopkg/lang/fastrand"
+
+	"github.com/sideloop/sideloop/codec"
+	"github.com/sideloop/sideloop/eventloop"
+	"github.com/sideloop/sideloop/stats"
+)
+
+const (
+	// maxPending bounds the requests of one loop that wait for a connection to
+	// one host: as many as one downstream Bolt connection may have in flight.
+	maxPending = 1024
+	// maxConnections bounds one loop's connections to one host, so that a
+	// burst of large bodies, each of which needs its own, cannot use up all
+	// descriptors.
+	maxConnections = 128
+	// patientFailures is how many failed dials in a row requests still wait
+	// for the next one, so that a restart goes unnoticed. After that they are
+	// refused until the next dial is due.
+	patientFailures = 3
+)
+
+// backoff is the wait after the n-th failed dial in a row.
+var backoff = [...]time.Duration{
+	10 * time.Millisecond, 50 * time.Millisecond, 200 * time.Millisecond,
+	500 * time.Millisecond, time.Second, 2 * time.Second, 5 * time.Second,
+}
+
+// pool is one loop's connections to one host over one protocol.
+type pool struct {
+	manager  *Manager
+	cluster  *Cluster
+	host     *Host
+	protocol codec.Protocol
+
+	conns   []*conn // those that take requests, the oldest first
+	leaving int     // connections that only finish what they carry
+	dialing int
+	waiting queue
+
+	failures int   // failed dials in a row
+	dialAt   int64 // no dial before this loop time
+	timer    eventloop.Timer
+	retired  bool
+	task     eventloop.Task
+}
+
+func newPool(m *Manager, c *Cluster, h *Host, p codec.Protocol) *pool {
+	n := &pool{manager: m, cluster: c, host: h, protocol: p}
+	n.timer.Expire = n
+	n.task.Runner = n
+	return n
+}
+
+// acquire serves r from a connection, or lets it wait for one.
+func (p *pool) acquire(r *Request) (codec.Stream, codec.Reason) {
+	if c := p.pick(r.Exclusive); c != nil {
+		return c.open(r), codec.ReasonNone
+	}
+	if p.refuses(p.manager.loop.Now()) {
+		return nil, codec.ConnectFailed
+	}
+	if p.waiting.length >= maxPending {
+		return nil, codec.Overflow
+	}
+	p.manager.stats.Add(stats.UpstreamPendingQueued)
+	if p.leaving > 0 && len(p.conns) == 0 && p.cluster.MaxRequestsPerConn > 0 {
+		p.manager.stats.Add(stats.UpstreamPendingAtLimit)
+	}
+	r.pool = p
+	p.waiting.push(r)
+	p.dial()
+	return nil, codec.ReasonNone
+}
+
+// refuses tells that the host failed often and its next dial is not due.
+func (p *pool) refuses(now int64) bool {
+	return p.failures >= patientFailures && len(p.conns) == 0 && p.dialing == 0 && now < p.dialAt
+}
+
+func (p *pool) pick(exclusive bool) *conn {
+	for _, c := range p.conns {
+		if c.session.Capacity() > 0 && (!exclusive || c.session.Active() == 0) {
+			return c
+		}
+	}
+	return nil
+}
+
+// wanted is the number of dials that would serve what waits: one for each
+// exclusive request and one for all others.
+func (p *pool) wanted() int {
+	n := p.waiting.exclusive
+	if p.waiting.length > n {
+		n++
+	}
+	return n
+}
+
+// dial starts the dials that are wanted, now or when the backoff has passed.
+func (p *pool) dial() {
+	for p.dialing < p.wanted() && p.mayDial() {
+		p.startDial()
+	}
+}
+
+// mayDial tells whether a dial may start now; if only time is missing, the
+// timer is set.
+func (p *pool) mayDial() bool {
+	if p.retired || len(p.conns)+p.leaving+p.dialing >= maxConnections {
+		return false
+	}
+	if wait := p.dialAt - p.manager.loop.Now(); wait > 0 {
+		if p.dialing == 0 {
+			p.manager.loop.Schedule(&p.timer, time.Duration(wait))
+		}
+		return false
+	}
+	return true
+}
+
+func (p *pool) startDial() {
+	p.dialing++
+	p.manager.loop.Dial(eventloop.DialConfig{
+		Network: p.host.Network,
+		Address: p.host.Address,
+		Timeout: p.cluster.ConnectTimeout,
+	}, p)
+}
+
+// OnTimer implements eventloop.Expirer: the backoff has passed.
+func (p *pool) OnTimer(int64) { p.dial() }
+
+// OnDialed implements eventloop.DialHandler.
+func (p *pool) OnDialed(ec *eventloop.Conn) eventloop.Handler {
+	p.dialing--
+	p.failures, p.dialAt = 0, 0
+	if p.retired {
+		return nil
+	}
+	p.manager.stats.Add(stats.UpstreamConnections)
+	c := newConn(p, ec)
+	p.conns = append(p.conns, c)
+	p.changed()
+	return c
+}
+
+// OnDialFailed implements eventloop.DialHandler. What waits fails with the dial,
+// unless the host is evidently alive: then it waits for the next one.
+func (p *pool) OnDialFailed(err error) {
+	p.dialing--
+	now := p.manager.loop.Now()
+	p.dialAt = now + int64(jitter(backoff[min(p.failures, len(backoff)-1)]))
+	p.failures++
+	p.manager.stats.Add(stats.UpstreamConnectFailures)
+	if len(p.conns)+p.leaving == 0 && p.dialing == 0 {
+		reason := codec.ConnectFailed
+		if isTimeout(err) {
+			reason = codec.ConnectTimeout
+		}
+		p.failWaiting(reason)
+		return
+	}
+	p.dial()
+}
+
+// jitter spreads d by a quarter either way, so that loops and proxies do not
+// dial a returning host in step.
+func jitter(d time.Duration) time.Duration {
+	return d*3/4 + time.Duration(fastrand.Int63n(int64(d)/2))
+}
+
+func isTimeout(err error) bool {
+	t, ok := err.(interface{ Timeout() bool })
+	return ok && t.Timeout()
+}
+
+// failWaiting ends what waits now. Waiters may ask again from within; that is
+// a new wait.
+func (p *pool) failWaiting(reason codec.Reason) {
+	for n := p.waiting.length; n > 0 && p.waiting.first != nil; n-- {
+		r := p.waiting.first
+		r.Cancel()
+		r.Waiter.OnNoStream(reason)
+	}
+}
+
+// changed has the queue looked at after the running callback has returned.
+func (p *pool) changed() {
+	if p.waiting.length > 0 {
+		p.manager.loop.Queue(&p.task)
+	}
+}
+
+// Run implements eventloop.Runner: it serves what waits, in order.
+func (p *pool) Run() {
+	for r := p.waiting.first; r != nil; {
+		c := p.pick(r.Exclusive)
+		if c == nil && !r.Exclusive {
+			break
+		}
+		next := r.next
+		if c != nil {
+			r.Cancel()
+			r.Waiter.OnStream(c.open(r))
+			next = p.waiting.first
+		}
+		r = next
+	}
+	p.dial()
+}
+
+// replace dials a successor for connections that near their request limit.
+func (p *pool) replace() {
+	if p.dialing == 0 && p.mayDial() {
+		p.startDial()
+	}
+}
+
+// leave takes c out of service; it finishes what it carries.
+func (p *pool) leave(c *conn) {
+	for i, other := range p.conns {
+		if other == c {
+			p.conns = append(p.conns[:i], p.conns[i+1:]...)
+			p.leaving++
+			return
+		}
+	}
+}
+
+// gone forgets a connection that has closed.
+func (p *pool) gone(c *conn) {
+	p.leave(c)
+	p.leaving--
+	p.manager.stats.Add(stats.UpstreamConnectionsClosed)
+	p.changed()
+}
+
+// retire ends the pool: nothing new, what is in flight finishes.
+func (p *pool) retire() {
+	p.retired = true
+	p.timer.Stop()
+	for len(p.conns) > 0 {
+		p.conns[0].drain()
+	}
+	p.failWaiting(codec.NoHealthyUpstream)
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command sideloop is the sidecar proxy.
+package main
+
+import (
+	"github.com/alecthomas/kong"
+)
+
+// commands is the command line.
+type commands struct {
+	Start   startCommand   `cmd:"" help:"Run the proxy."`
+	Check   checkCommand   `cmd:"" help:"Report every problem of a configuration file."`
+	Version versionCommand `cmd:"" help:"Print the version and how it was built."`
+}
+
+func main() {
+	var c commands
+	ctx := kong.Parse(&c,
+		kong.Name("sideloop"),
+		kong.Description("A sidecar proxy for SOFARPC (Bolt) and HTTP/2, configured by MOSN's JSON."),
+		kong.UsageOnError(),
+	)
+	ctx.FatalIfErrorf(ctx.Run())
+}

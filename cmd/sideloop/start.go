@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/sideloop/sideloop/config"
+	"github.com/sideloop/sideloop/server"
+)
+
+type startCommand struct {
+	Config      string `short:"c" required:"" placeholder:"FILE" help:"Configuration file, JSON or YAML."`
+	Concurrency int    `placeholder:"N" help:"Number of worker loops. Default: GOMAXPROCS, else the file's processor, else 2."`
+}
+
+// Run starts the proxy and serves until a signal: SIGTERM and the first SIGINT
+// let requests in flight finish, any further signal ends at once.
+func (s *startCommand) Run() error {
+	if s.Concurrency < 0 {
+		return errors.New("--concurrency must be positive")
+	}
+	c, err := load(s.Config)
+	if err != nil {
+		return err
+	}
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
+	srv, err := server.Start(c, server.Options{Concurrency: s.Concurrency})
+	if err != nil {
+		return err
+	}
+	if sig := <-signals; sig != syscall.SIGQUIT {
+		ctx, cancel := context.WithTimeout(context.Background(), c.Server.GracefulTimeout)
+		go func() {
+			<-signals
+			cancel()
+		}()
+		srv.Drain(ctx)
+		cancel()
+	}
+	return srv.Stop(context.Background())
+}
+
+// load reads the configuration and prints its problems. Unknown keys do not
+// keep the proxy from starting: files in the wild have them.
+func load(path string) (*config.Config, error) {
+	c, problems, err := config.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range problems {
+		fmt.Fprintln(os.Stderr, p)
+	}
+	if problems.HasErrors() {
+		return nil, fmt.Errorf("%s has errors; nothing was started", path)
+	}
+	return c, nil
+}

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bolt
+
+import "encoding/binary"
+
+// The fixed part of a frame, big endian. Version 2 has a byte ver1 after the
+// first and a byte of switches after the codec:
+//
+//	v1  proto type command:2 ver2 id:4 codec          tail lengths
+//	v2  proto ver1 type command:2 ver2 id:4 codec switch tail lengths
+//
+// The tail is timeout:4 in requests and status:2 in responses; the lengths are
+// class:2 header map:2 content:4 and end the fixed part.
+const (
+	tailOffsetV1  = 10
+	tailOffsetV2  = 12
+	requestTail   = 4
+	responseTail  = 2
+	lengthsSize   = 8
+	crcSize       = 4
+	smallestFixed = tailOffsetV1 + responseTail + lengthsSize
+)
+
+// fixedSize is the size of the fixed part: 20 to 24 bytes.
+func fixedSize(version, typ byte) int {
+	n := tailOffsetV1 + lengthsSize + requestTail
+	if version == V2 {
+		n += tailOffsetV2 - tailOffsetV1
+	}
+	if typ == TypeResponse {
+		n -= requestTail - responseTail
+	}
+	return n
+}
+
+// fault is what is wrong with a frame.
+type fault uint8
+
+const (
+	faultNone     fault = iota
+	faultProtocol       // first byte, ver1 or type unknown: not a frame at all
+	faultLength         // a length that no peer may send
+	faultTooLarge       // content over Limits.MaxContent
+	faultMap            // the header map's lengths do not add up
+	faultCRC            // the checksum does not match
+)
+
+// faultWords are the glitch words of the faults.
+var faultWords = [...]string{
+	faultNone:     "",
+	faultProtocol: "not_bolt",
+	faultLength:   "bad_length",
+	faultTooLarge: "frame_too_large",
+	faultMap:      "bad_header_map",
+	faultCRC:      "crc_mismatch",
+}
+
+func (f fault) word() string { return faultWords[f] }
+
+// extent is how far a frame reaches.
+type extent struct {
+	head    int   // fixed part, class and header map
+	content int64 // 0 until it is known
+	total   int64 // head, content and checksum
+}
+
+// measure reads the extent of the frame that b, which is not empty, begins.
+// Until the fixed part is complete, known is false and the extent is a lower
+// bound. A fault is reported as soon as the byte that shows it is there; at
+// faultLength the fixed part is complete.
+func measure(b []byte) (e extent, known bool, f fault) {
+	version := b[0]
+	if version != V1 && version != V2 {
+		return e, false, faultProtocol
+	}
+	shift := int(version - V1)
+	if shift == 1 && len(b) > 1 && b[1] != 1 && b[1] != 2 {
+		return e, false, faultProtocol
+	}
+	if len(b) <= 1+shift {
+		return extent{head: smallestFixed, total: smallestFixed}, false, faultNone
+	}
+	typ := b[1+shift]
+	if typ > TypeOneWay {
+		return e, false, faultProtocol
+	}
+	fixed := fixedSize(version, typ)
+	if len(b) < fixed {
+		return extent{head: fixed, total: int64(fixed)}, false, faultNone
+	}
+	class := int(binary.BigEndian.Uint16(b[fixed-8:]))
+	headers := int(binary.BigEndian.Uint16(b[fixed-6:]))
+	content := int64(binary.BigEndian.Uint32(b[fixed-4:]))
+	if class > maxClass || content > maxContent {
+		return e, true, faultLength
+	}
+	e.head, e.content = fixed+class+headers, content
+	e.total = int64(e.head) + content
+	if version == V2 && b[1] == 2 && b[11]&SwitchCRC != 0 {
+		e.total += crcSize
+	}
+	return e, true, faultNone
+}
+
+// decodeFixed sets h to what the complete fixed part at the start of b says.
+// Class, Map and Raw stay nil.
+func (h *Head) decodeFixed(b []byte) {
+	*h = Head{Version: b[0]}
+	tail := tailOffsetV1
+	p := b[1:]
+	if h.Version == V2 {
+		h.Ver1, h.Switch, tail = b[1], b[11], tailOffsetV2
+		p = b[2:]
+	}
+	h.Type = p[0]
+	h.Command = binary.BigEndian.Uint16(p[1:])
+	h.Ver2 = p[3]
+	h.ID = binary.BigEndian.Uint32(p[4:])
+	h.Codec = p[8]
+	if h.Type == TypeResponse {
+		h.Status = binary.BigEndian.Uint16(b[tail:])
+	} else {
+		h.TimeoutMS = int32(binary.BigEndian.Uint32(b[tail:]))
+	}
+	h.ContentLength = binary.BigEndian.Uint32(b[fixedSize(h.Version, h.Type)-4:])
+}
+
+// decode sets h to the complete head b, which it keeps views of.
+func (h *Head) decode(b []byte) {
+	h.decodeFixed(b)
+	fixed := fixedSize(h.Version, h.Type)
+	class := int(binary.BigEndian.Uint16(b[fixed-8:]))
+	h.Class = b[fixed : fixed+class : fixed+class]
+	h.Map = HeaderMap(b[fixed+class : len(b) : len(b)])
+	h.Raw = b[:len(b):len(b)]
+}
+
+// stamp is what a connection decides of a frame's head, rather than whoever
+// made the head.
+type stamp struct {
+	id      uint32
+	command uint16
+	version byte
+	ver1    byte
+	typ     byte
+	codec   byte
+	flags   byte // the switch byte
+}
+
+// stampOf is the stamp of the frame that h heads.
+func stampOf(h *Head) stamp {
+	return stamp{
+		id: h.ID, command: h.Command, version: h.Version, ver1: h.Ver1,
+		typ: h.Type, codec: h.Codec, flags: h.Switch,
+	}
+}
+
+// crc tells whether a checksum follows the frame.
+func (st stamp) crc() bool { return st.version == V2 && st.ver1 == 2 && st.flags&SwitchCRC != 0 }
+
+// copies tells whether h can be sent under st by copying its raw bytes.
+func (st stamp) copies(h *Head) bool {
+	return h.Raw != nil && h.Version == st.version && (h.Type == TypeResponse) == (st.typ == TypeResponse)
+}
+
+// headSize is the size of h sent under st.
+func (st stamp) headSize(h *Head) int {
+	if st.copies(h) {
+		return len(h.Raw)
+	}
+	return fixedSize(st.version, st.typ) + len(h.Class) + len(h.Map)
+}
+
+// putHead writes h under st into b, which is headSize long, for a content of
+// the given length.
+func (st stamp) putHead(b []byte, h *Head, content uint32) {
+	fixed := fixedSize(st.version, st.typ)
+	if !st.copies(h) {
+		st.putFixed(b, h)
+		binary.BigEndian.PutUint16(b[fixed-8:], uint16(len(h.Class)))
+		binary.BigEndian.PutUint16(b[fixed-6:], uint16(len(h.Map)))
+		binary.BigEndian.PutUint32(b[fixed-4:], content)
+		n := copy(b[fixed:], h.Class)
+		copy(b[fixed+n:], h.Map)
+		return
+	}
+	copy(b, h.Raw)
+	if st.version == V2 {
+		b[1], b[11] = st.ver1, st.flags
+		binary.BigEndian.PutUint32(b[6:], st.id)
+	} else {
+		binary.BigEndian.PutUint32(b[5:], st.id)
+	}
+	binary.BigEndian.PutUint32(b[fixed-4:], content)
+}
+
+// putFixed writes the fixed part of h under st into b, but for the lengths.
+func (st stamp) putFixed(b []byte, h *Head) {
+	b[0] = st.version
+	p := b[1:]
+	tail := tailOffsetV1
+	if st.version == V2 {
+		b[1], b[11], tail = st.ver1, st.flags, tailOffsetV2
+		p = b[2:]
+	}
+	p[0] = st.typ
+	binary.BigEndian.PutUint16(p[1:], st.command)
+	p[3] = max(h.Ver2, 1)
+	binary.BigEndian.PutUint32(p[4:], st.id)
+	p[8] = st.codec
+	if st.typ == TypeResponse {
+		binary.BigEndian.PutUint16(b[tail:], h.Status)
+	} else {
+		binary.BigEndian.PutUint32(b[tail:], uint32(h.TimeoutMS))
+	}
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bolt
+
+import "github.com/sideloop/sideloop/codec"
+
+// Server is a session in the server role: its peer is a client.
+type Server struct {
+	conn
+	accept codec.Acceptor
+}
+
+var _ codec.ServerSession = (*Server)(nil)
+
+// NewServer returns the session of a new downstream connection. mem is the
+// loop's; l is read only and shared.
+func NewServer(sink codec.Sink, owner codec.Owner, accept codec.Acceptor, mem *codec.Memory, l *Limits) *Server {
+	s := &Server{accept: accept}
+	s.init(sink, owner, mem, l)
+	s.role, s.downstream = s, true
+	return s
+}
+
+// PeerClosed implements codec.Session. A request that was cut off is reset,
+// complete ones are answered.
+func (s *Server) PeerClosed() {
+	if s.dead {
+		return
+	}
+	s.eof = true
+	s.truncated()
+	if dest := s.body.dest; dest != nil {
+		s.fail(dest, codec.DownstreamClosed)
+	}
+	s.body = incoming{}
+	s.settle()
+}
+
+// Drain implements codec.Session. Requests that still arrive are answered as
+// busy.
+func (s *Server) Drain() {
+	if s.dead || s.draining {
+		return
+	}
+	s.draining = true
+	if s.limits.SendGoAway {
+		s.sendGoAway()
+	}
+	s.settle()
+}
+
+// whole implements role.
+func (s *Server) whole(h *Head, content []byte, f fault) {
+	st := s.admit(h, f)
+	if st == nil {
+		return
+	}
+	gen := st.gen
+	st.in = inEnded
+	st.recv.OnHeaders(h, content, true)
+	s.finishAfter(st, gen)
+}
+
+// begin implements role.
+func (s *Server) begin(h *Head, f fault) {
+	st := s.admit(h, f)
+	if st == nil {
+		return
+	}
+	st.in = inBody
+	s.body.dest = st
+	st.recv.OnHeaders(h, nil, false)
+}
+
+// admit returns the stream of a new request, or nil for what is not one or is
+// not taken; that has then been dealt with.
+func (s *Server) admit(h *Head, f fault) *stream {
+	s.version = h.Version
+	switch {
+	case f != faultNone:
+		s.answerFault(h, f)
+	case h.Type == TypeResponse:
+		s.owner.Glitch("unexpected_response")
+	case h.Command == CommandHeartbeat:
+		s.answerBeat(h)
+	case h.Command == CommandGoAway:
+		s.owner.Glitch("goaway_from_client")
+	case h.Command != CommandRequest:
+		s.owner.Glitch("unknown_command")
+		s.answer(h, codec.ProtocolError)
+	case s.draining:
+		s.answer(h, codec.Draining)
+	default:
+		return s.accepted(h)
+	}
+	return nil
+}
+
+// accepted makes the stream of a new request known to the acceptor, which may
+// end it at once.
+func (s *Server) accepted(h *Head) *stream {
+	st := s.open(nil)
+	st.stamp = stampOf(h)
+	st.stamp.typ, st.stamp.command = TypeResponse, CommandResponse
+	st.oneWay = h.Type == TypeOneWay
+	gen := st.gen
+	recv := s.accept.OnRequest(st)
+	if st.gen != gen {
+		return nil
+	}
+	st.recv = recv
+	return st
+}
+
+// answerFault answers a bad frame and shuts the connection if what follows it
+// cannot be told.
+func (s *Server) answerFault(h *Head, f fault) {
+	r := codec.ProtocolError
+	if f == faultTooLarge {
+		r = codec.BodyTooLarge
+	}
+	s.answer(h, r)
+	if f == faultTooLarge || f == faultLength {
+		s.shut(r)
+	}
+}
+
+// broken implements role.
+func (s *Server) broken(h *Head, f fault) {
+	if h == nil {
+		s.shut(codec.ProtocolError)
+		return
+	}
+	s.answerFault(h, f)
+}
+
+// stamp implements role: a reply goes out in the version and with the id and
+// switches of its request.
+func (s *Server) stamp(st *stream, h *Head) {
+	if h.Codec != 0 {
+		st.stamp.codec = h.Codec
+	}
+}
+
+// refuse implements role.
+func (s *Server) refuse(st *stream, r codec.Reason) {
+	if !st.oneWay && !s.dead {
+		s.reply(st.stamp, r)
+	}
+}
+
+// gone implements role.
+func (s *Server) gone(*stream) {}
+
+// idle implements role.
+func (s *Server) idle() {}
+
+// answer replies to the request h itself, if a reply is expected.
+func (s *Server) answer(h *Head, r codec.Reason) {
+	if h.Type != TypeRequest {
+		return
+	}
+	st := stampOf(h)
+	st.typ, st.command = TypeResponse, CommandResponse
+	if h.Command == CommandHeartbeat {
+		st.command = CommandHeartbeat
+	}
+	s.reply(st, r)
+}

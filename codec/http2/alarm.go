@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package http2
+
+import (
+	"time"
+
+	"github.com/sideloop/sideloop/codec"
+)
+
+// alarm is a reason to be called at a later time.
+type alarm uint8
+
+const (
+	// alarmDrain is the end of a drain's round trip. It comes first because
+	// it may end the connection in an orderly way.
+	alarmDrain alarm = iota
+	// alarmSetup is a client that does not get to its SETTINGS.
+	alarmSetup
+	// alarmAck is a peer that does not acknowledge ours.
+	alarmAck
+	// alarmBlock is a header block that does not end.
+	alarmBlock
+	// alarmSweep looks for streams that can not end because the peer has
+	// finished sending.
+	alarmSweep
+	// alarmGather looks whether the loop gathers less now.
+	alarmGather
+	alarmCount
+)
+
+const (
+	// sweepDelay is short: nothing is waited for but the end of the call.
+	sweepDelay = time.Millisecond
+	// gatherDelay is how often a starved session looks again.
+	gatherDelay = 10 * time.Millisecond
+)
+
+// set arms an alarm, once.
+func (c *conn) set(a alarm, d time.Duration) {
+	if c.alarms[a] != 0 {
+		return
+	}
+	// 0 means not armed.
+	c.alarms[a] = max(c.now+int64(d), 1)
+	c.owner.TickIn(d)
+}
+
+func (c *conn) clear(a alarm) { c.alarms[a] = 0 }
+
+// clock takes the time. What was armed before the first time is known counts
+// from then.
+func (c *conn) clock(now int64) {
+	if !c.clocked {
+		c.clocked = true
+		for a := range c.alarms {
+			if c.alarms[a] != 0 {
+				c.alarms[a] += now
+			}
+		}
+	}
+	c.now = now
+}
+
+// Tick implements codec.Session.
+func (c *conn) Tick(now int64) {
+	c.enter()
+	if !c.clocked {
+		// Nothing was ever received: what was armed was armed long ago.
+		c.clocked, c.now = true, now
+		for a := range c.alarms {
+			c.alarms[a] = min(c.alarms[a], now)
+		}
+	}
+	c.now = now
+	for a := range alarmCount {
+		if at := c.alarms[a]; at != 0 && at <= now && !c.dead {
+			c.clear(a)
+			c.ring(a)
+		}
+	}
+	if c.dead {
+		c.dropInput()
+	} else {
+		c.rearm()
+	}
+	c.leave()
+}
+
+func (c *conn) rearm() {
+	next := int64(0)
+	for _, at := range c.alarms {
+		if at != 0 && (next == 0 || at < next) {
+			next = at
+		}
+	}
+	if next != 0 {
+		c.owner.TickIn(time.Duration(next - c.now))
+	}
+}
+
+func (c *conn) ring(a alarm) {
+	switch a {
+	case alarmDrain:
+		c.drainLast()
+	case alarmSetup:
+		c.failFor(codeProtocolError, codec.IdleTimeout, "setup_timeout")
+	case alarmAck:
+		c.failFor(codeSettingsTimeout, codec.IdleTimeout, "settings_ack_timeout")
+	case alarmBlock:
+		c.failFor(codeProtocolError, codec.IdleTimeout, "header_block_timeout")
+	case alarmSweep:
+		c.sweep()
+	case alarmGather:
+		c.unstarve()
+	}
+}
+
+// watchBlock arms the alarm of a header block that the call left incomplete.
+func (c *conn) watchBlock() {
+	switch {
+	case c.dead:
+	case c.block.open || (c.phase == phaseGather && c.frame.kind == frameHeaders):
+		c.set(alarmBlock, c.limits.BlockTime)
+	default:
+		c.clear(alarmBlock)
+	}
+}
+
+// starve stops reading while the connections of the loop gather more than its
+// budget.
+func (c *conn) starve() {
+	c.starved = true
+	c.owner.Glitch("gather_budget")
+	c.sink.PauseRead()
+	c.set(alarmGather, gatherDelay)
+}
+
+func (c *conn) unstarve() {
+	if c.mem.Used(codec.Gather) > codec.GatherBudget {
+		c.set(alarmGather, gatherDelay)
+		return
+	}
+	c.starved = false
+	if !c.paused {
+		c.sink.ResumeRead()
+	}
+}
+
+// watchDeadEnd asks for a sweep when a stream waits for window that the peer
+// can not give any more.
+func (c *conn) watchDeadEnd() {
+	if c.peerClosed {
+		c.set(alarmSweep, sweepDelay)
+	}
+}
+
+// sweep resets the streams that can not end after the peer has finished
+// sending: requests without their end, replies that wait for window.
+func (c *conn) sweep() {
+	for _, s := range c.table.all() {
+		stuck := s.held.left() > 0 && (s.out.room() == 0 || c.out.room() == 0)
+		if s.state.mayReceive() || stuck {
+			c.lose(s, codec.DownstreamClosed)
+		}
+	}
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package http2
+
+import "github.com/sideloop/sideloop/codec"
+
+// Client is an HTTP/2 session in the client role. It implements
+// codec.ClientSession.
+type Client struct{ conn }
+
+var _ codec.ClientSession = (*Client)(nil)
+
+// assumedStreams is how many streams a server is taken to allow before its
+// SETTINGS come (RFC 9113, 6.5.2 recommends no less).
+const assumedStreams = 100
+
+// NewClient returns a session on which streams may be opened at once. It writes
+// the preface and its SETTINGS. Limits are shared and must not change.
+func NewClient(sink codec.Sink, owner codec.Owner, mem *codec.Memory, l *Limits) *Client {
+	c := new(Client)
+	c.mistake = codec.UpstreamProtocolError
+	c.phase = phaseHead
+	c.maxStreams = assumedStreams
+	c.init(sink, owner, mem, l)
+	copy(sink.Extend(len(preface)), preface)
+	c.writeSettings()
+	return c
+}
+
+// Capacity implements codec.ClientSession.
+func (c *Client) Capacity() int {
+	if c.dead || c.drain != drainNone || c.maxID >= maxStreamID {
+		return 0
+	}
+	most := c.limits.MaxStreams
+	if c.maxStreams < uint32(most) {
+		most = int(c.maxStreams)
+	}
+	return max(most-c.table.count, 0)
+}
+
+// Open implements codec.ClientSession.
+func (c *Client) Open(r codec.Receiver) codec.Stream {
+	if c.Capacity() == 0 {
+		return nil
+	}
+	if c.maxID == 0 {
+		c.maxID = 1
+	} else {
+		c.maxID += 2
+	}
+	s := c.open(c.maxID)
+	s.receiver = r
+	if c.maxID >= maxStreamID {
+		// RFC 9113, 5.1.1: a connection out of ids is done.
+		c.drain = drainFinal
+	}
+	return s
+}
+
+// appendRequestLine encodes the pseudo-header fields of a request. What a head
+// made from another protocol leaves out gets the usual value, because a request
+// without it would be malformed (RFC 9113, 8.3.1).
+func (c *conn) appendRequestLine(b []byte, h *Head) []byte {
+	method := or(h.MethodName, "GET")
+	b = c.enc.AppendField(b, []byte(":method"), method, false)
+	if string(method) == "CONNECT" && len(h.ConnectProto) == 0 {
+		return c.enc.AppendField(b, []byte(":authority"), h.AuthorityName, false)
+	}
+	b = c.enc.AppendField(b, []byte(":scheme"), or(h.Scheme, "http"), false)
+	if len(h.AuthorityName) > 0 {
+		b = c.enc.AppendField(b, []byte(":authority"), h.AuthorityName, false)
+	}
+	path := or(h.PathName, "/")
+	b = c.enc.AppendField(b, []byte(":path"), path, false)
+	if len(h.ConnectProto) > 0 {
+		b = c.enc.AppendField(b, []byte(":protocol"), h.ConnectProto, false)
+	}
+	return b
+}
+
+// or is b, or usual if b is empty.
+func or(b []byte, usual string) []byte {
+	if len(b) > 0 {
+		return b
+	}
+	return []byte(usual)
+}
+
+// endReply is the first header block of a reply, or a 1xx before it.
+func (c *conn) endReply(s *stream, m *message) {
+	end := c.block.end
+	word := m.reply(end, s.bodiless)
+	switch {
+	case word != "":
+	case m.head.Status < 200:
+		s.informational++
+		if int(s.informational) > c.limits.Informational {
+			word = "informational_flood"
+		}
+	default:
+		s.answered = true
+		s.want = m.head.ContentLength
+		if s.bodiless || noContent(m.head.Status) {
+			s.want = codec.BodyUnknown
+		}
+	}
+	if word != "" {
+		c.streamError(s, codeProtocolError, word)
+		return
+	}
+	receiver := s.receiver
+	if end {
+		c.recvEnd(s)
+	}
+	if receiver != nil {
+		receiver.OnHeaders(&m.head, nil, end)
+	}
+}
+
+// noContent tells the replies that have no content whatever their
+// content-length says (RFC 9113, 8.1.1).
+func noContent(status int) bool { return status == 204 || status == 304 }
+
+// reply checks the fields of a reply (RFC 9113, 8.3.2) and fills in the head.
+func (m *message) reply(end, bodiless bool) string {
+	h := &m.head
+	if len(m.fields) == 0 || string(m.fields[0].Name) != ":status" {
+		return "status_missing"
+	}
+	v := m.fields[0].Value
+	if len(v) != 3 {
+		return "status"
+	}
+	for _, c := range v {
+		if c < '0' || c > '9' {
+			return "status"
+		}
+		h.Status = h.Status*10 + int(c-'0')
+	}
+	switch {
+	case h.Status < 100 || h.Status == 101:
+		return "status"
+	case h.Status < 200 && end:
+		return "informational_end"
+	}
+	if word := m.regular(m.fields[1:]); word != "" {
+		return word
+	}
+	if end && (bodiless || noContent(h.Status)) {
+		h.ContentLength = 0
+		return ""
+	}
+	return m.endLength(end)
+}
+
+// PeerClosed implements codec.Session.
+func (c *Client) PeerClosed() {
+	if c.dead {
+		return
+	}
+	c.dead = true
+	c.dropInput()
+	c.owner.Shut(codec.UpstreamClosed)
+}
+
+// Drain implements codec.Session.
+func (c *Client) Drain() {
+	if c.dead {
+		return
+	}
+	c.drain = drainFinal
+	c.checkDrained()
+}

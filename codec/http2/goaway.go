@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package http2
+
+import (
+	"encoding/binary"
+
+	"github.com/sideloop/sideloop/codec"
+)
+
+// drain is how far an orderly end has got.
+type drain uint8
+
+const (
+	drainNone drain = iota
+	// drainAnnounced: a server has said that it will stop, and still takes
+	// the requests that were under way to it.
+	drainAnnounced
+	// drainFinal: no new streams; the end comes with that of the last one.
+	drainFinal
+)
+
+// writeGoAway writes GOAWAY (RFC 9113, 6.8).
+func (c *conn) writeGoAway(last uint32, e code) {
+	p := c.writeFrame(frameGoAway, 0, 0, 8)
+	binary.BigEndian.PutUint32(p, last)
+	binary.BigEndian.PutUint32(p[4:], uint32(e))
+}
+
+// lastID is the last stream of the peer that we may have acted upon.
+func (c *conn) lastID() uint32 {
+	if c.isServer() {
+		return c.maxID
+	}
+	return 0
+}
+
+// drainLast is the second step of a server's drain: one round trip after the
+// first, streams that the client opens from now on are ignored.
+func (c *conn) drainLast() {
+	if c.drain != drainAnnounced || c.dead {
+		return
+	}
+	c.drain = drainFinal
+	c.clear(alarmDrain)
+	c.writeGoAway(c.maxID, codeNoError)
+}
+
+// checkDrained asks for the end once nothing is left to do.
+func (c *conn) checkDrained() {
+	if c.dead || c.table.count > 0 || (c.drain != drainFinal && !c.peerClosed) {
+		return
+	}
+	if !c.isServer() {
+		c.writeGoAway(0, codeNoError)
+	}
+	c.dead = true
+	c.owner.Shut(codec.ReasonNone)
+}
+
+// readGoAway is GOAWAY. From a client it says nothing about the streams of a
+// server that never pushes.
+func (c *conn) readGoAway(p []byte) {
+	last := binary.BigEndian.Uint32(p) & maxStreamID
+	if code(binary.BigEndian.Uint32(p[4:])) != codeNoError {
+		c.owner.Glitch("goaway_error")
+	}
+	if c.isServer() {
+		c.overhead(1, "goaway_flood")
+		return
+	}
+	c.drain = drainFinal
+	if c.overhead(1, "goaway_flood") {
+		c.refuseAbove(last)
+	}
+}
+
+// refuseAbove ends the client's streams that the server has not looked at and
+// never will, so that they can be retried elsewhere.
+func (c *conn) refuseAbove(last uint32) {
+	for _, s := range c.table.all() {
+		if s.id > last {
+			c.lose(s, codec.UpstreamRefused)
+		}
+	}
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package http2
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/sideloop/sideloop/codec"
+	"github.com/sideloop/sideloop/codec/http2/hpack"
+)
+
+// Head is the header block of an HTTP/2 request, reply or trailer section.
+// Pseudo-header fields have members of their own; an empty member is absent.
+type Head struct {
+	MethodName    []byte // :method, requests
+	Scheme        []byte // :scheme, requests
+	AuthorityName []byte // :authority, requests
+	PathName      []byte // :path with query, requests
+	ConnectProto  []byte // :protocol of an extended CONNECT (RFC 8441)
+	Status        int    // :status, replies; 0 in requests and trailers
+
+	// Fields are the regular fields in the order they came, names in lower
+	// case. Cookie crumbs stay separate fields.
+	Fields []hpack.Field
+
+	// ContentLength is the validated content-length, 0 when the block ended
+	// the message, else codec.BodyUnknown.
+	ContentLength int64
+}
+
+var _ codec.Head = (*Head)(nil)
+
+// Protocol implements codec.Head.
+func (h *Head) Protocol() codec.Protocol { return codec.HTTP2 }
+
+// Get implements codec.Head over the regular fields.
+func (h *Head) Get(name string) ([]byte, bool) {
+	for i := range h.Fields {
+		if string(h.Fields[i].Name) == name {
+			return h.Fields[i].Value, true
+		}
+	}
+	return nil, false
+}
+
+// Method implements codec.Head.
+func (h *Head) Method() []byte { return h.MethodName }
+
+// Path implements codec.Head.
+func (h *Head) Path() []byte { return h.PathName }
+
+// Authority implements codec.Head: :authority, else the host field (RFC 9113,
+// 8.3.1).
+func (h *Head) Authority() []byte {
+	if len(h.AuthorityName) > 0 {
+		return h.AuthorityName
+	}
+	host, _ := h.Get("host")
+	return host
+}
+
+// HTTPStatus implements codec.Head.
+func (h *Head) HTTPStatus() int { return h.Status }
+
+// BodyLength implements codec.Head.
+func (h *Head) BodyLength() int64 { return h.ContentLength }
+
+// OneWay implements codec.Head.
+func (h *Head) OneWay() bool { return false }
+
+// Timeout implements codec.Head by grpc-timeout: at most eight digits and a
+// unit. A value that does not parse states no timeout.
+func (h *Head) Timeout() (time.Duration, bool) {
+	v, ok := h.Get("grpc-timeout")
+	if !ok || len(v) < 2 || len(v) > 9 {
+		return 0, false
+	}
+	var n int64
+	for _, c := range v[:len(v)-1] {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	unit, ok := grpcUnit(v[len(v)-1])
+	if !ok {
+		return 0, false
+	}
+	// 99999999 hours overflow int64 nanoseconds; such a deadline is none.
+	if n > int64(1<<63-1)/int64(unit) {
+		return 1<<63 - 1, true
+	}
+	return time.Duration(n) * unit, true
+}
+
+func grpcUnit(c byte) (time.Duration, bool) {
+	switch c {
+	case 'H':
+		return time.Hour, true
+	case 'M':
+		return time.Minute, true
+	case 'S':
+		return time.Second, true
+	case 'm':
+		return time.Millisecond, true
+	case 'u':
+		return time.Microsecond, true
+	case 'n':
+		return time.Nanosecond, true
+	}
+	return 0, false
+}
+
+// Streaming implements codec.Head: gRPC exchanges may last.
+func (h *Head) Streaming() bool {
+	v, ok := h.Get("content-type")
+	return ok && bytes.HasPrefix(v, []byte("application/grpc"))
+}
+
+// Copy implements codec.Head.
+func (h *Head) Copy(a *codec.Arena) codec.Head {
+	dst, _ := a.Head(codec.HTTP2).(*Head)
+	if dst == nil {
+		dst = new(Head)
+		a.SetHead(codec.HTTP2, dst)
+	}
+	fields := dst.Fields[:0]
+	*dst = *h
+	size := len(h.MethodName) + len(h.Scheme) + len(h.AuthorityName) + len(h.PathName) + len(h.ConnectProto)
+	for i := range h.Fields {
+		size += len(h.Fields[i].Name) + len(h.Fields[i].Value)
+	}
+	a.Reserve(size)
+	dst.MethodName, dst.Scheme = a.Keep(h.MethodName), a.Keep(h.Scheme)
+	dst.AuthorityName, dst.PathName = a.Keep(h.AuthorityName), a.Keep(h.PathName)
+	dst.ConnectProto = a.Keep(h.ConnectProto)
+	for i := range h.Fields {
+		f := &h.Fields[i]
+		fields = append(fields, hpack.Field{Name: a.Keep(f.Name), Value: a.Keep(f.Value), Sensitive: f.Sensitive})
+	}
+	dst.Fields = fields
+	return dst
+}

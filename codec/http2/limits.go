@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package http2
+
+import "time"
+
+// Limits bounds what a peer may ask of a session. Sessions share one and only
+// read it.
+type Limits struct {
+	// MaxStreams is the number of concurrent streams: what a server announces
+	// and enforces, and the most that a client opens whatever its peer allows.
+	MaxStreams int
+	// HeaderList bounds a decoded header list, by the sizes of RFC 7541, 4.1.
+	// A header block may have twice as many bytes on the wire.
+	HeaderList int
+	// HeaderFields bounds the fields of a header list; each cookie crumb
+	// counts.
+	HeaderFields int
+	// Continuations bounds the CONTINUATION frames of one header block.
+	Continuations int
+	// Informational bounds the 1xx replies to one request.
+	Informational int
+
+	// ConnWindow is the receive window of the connection, at least the 65,535
+	// that it starts with.
+	ConnWindow int
+	// StreamWindow is the receive window that a stream starts with.
+	StreamWindow int
+	// MaxStreamWindow is what a stream's window grows to while its consumer
+	// keeps up.
+	MaxStreamWindow int
+
+	// ResetBurst and ResetRate (per second) bound the streams that end by a
+	// reset of the client or by its mistakes.
+	ResetBurst, ResetRate int
+	// OverheadBurst and OverheadRate (per second) bound the frames that move
+	// no data: PING, SETTINGS, PRIORITY, WINDOW_UPDATE beyond the DATA sent,
+	// small DATA that nobody consumes, unknown types.
+	OverheadBurst, OverheadRate int
+	// EmptyData bounds the DATA frames in a row that carry neither payload
+	// nor END_STREAM.
+	EmptyData int
+	// Replies bounds the PING and SETTINGS acknowledgements and the
+	// RST_STREAM frames written while the sink is blocked.
+	Replies int
+	// SettingsEntries bounds the entries of one SETTINGS frame.
+	SettingsEntries int
+
+	// SetupTime is how long a client may take to the end of its first
+	// SETTINGS.
+	SetupTime time.Duration
+	// AckTime is how long a peer may take to acknowledge our SETTINGS.
+	AckTime time.Duration
+	// BlockTime is how long a header block may take.
+	BlockTime time.Duration
+	// DrainTime is how long a drain waits for its round trip.
+	DrainTime time.Duration
+}
+
+const (
+	// defaultMaxStreams is generous for a sidecar, whose peers multiplex.
+	defaultMaxStreams = 1024
+	// defaultHeaderList is what common servers take.
+	defaultHeaderList = 64 << 10
+	// defaultHeaderFields passes 90 cookie crumbs beside the usual fields and
+	// keeps the views of a block within 16 KiB.
+	defaultHeaderFields = 256
+	// defaultContinuations carries the largest header block allowed twice over.
+	defaultContinuations = 16
+	// defaultInformational is beyond any use of 1xx replies.
+	defaultInformational = 16
+	// defaultConnWindow lets sixteen streams have a full first window in flight.
+	defaultConnWindow = 1 << 20
+	// initialWindow is every window before SETTINGS (RFC 9113, 6.9.2); as our
+	// default it needs no announcement.
+	initialWindow = 1<<16 - 1
+	// defaultMaxStreamWindow fills 2 Gbit/s at a round trip of 1 ms.
+	defaultMaxStreamWindow = 256 << 10
+	// defaultResetBurst and defaultResetRate pass a page that is navigated
+	// away from and stop a rapid reset (CVE-2023-44487).
+	defaultResetBurst, defaultResetRate = 1000, 33
+	// defaultOverheadBurst and defaultOverheadRate pass every keepalive and
+	// stop floods within a fraction of a second.
+	defaultOverheadBurst, defaultOverheadRate = 10000, 330
+	// defaultEmptyData tolerates senders that flush without content.
+	defaultEmptyData = 100
+	// defaultReplies bounds what is queued for a peer that does not read to
+	// 17 KB (CVE-2019-9512, CVE-2019-9515).
+	defaultReplies = 1000
+	// defaultSettingsEntries is four times the settings that exist.
+	defaultSettingsEntries = 32
+	// defaultPatience is far above any round trip and short enough that slow
+	// peers cannot collect connections.
+	defaultPatience = 10 * time.Second
+	// defaultDrainTime is above a round trip; a peer that is slower loses
+	// nothing, its late streams are refused and can be retried.
+	defaultDrainTime = time.Second
+)
+
+// DefaultLimits returns the defaults.
+func DefaultLimits() Limits {
+	return Limits{
+		MaxStreams:      defaultMaxStreams,
+		HeaderList:      defaultHeaderList,
+		HeaderFields:    defaultHeaderFields,
+		Continuations:   defaultContinuations,
+		Informational:   defaultInformational,
+		ConnWindow:      defaultConnWindow,
+		StreamWindow:    initialWindow,
+		MaxStreamWindow: defaultMaxStreamWindow,
+		ResetBurst:      defaultResetBurst,
+		ResetRate:       defaultResetRate,
+		OverheadBurst:   defaultOverheadBurst,
+		OverheadRate:    defaultOverheadRate,
+		EmptyData:       defaultEmptyData,
+		Replies:         defaultReplies,
+		SettingsEntries: defaultSettingsEntries,
+		SetupTime:       defaultPatience,
+		AckTime:         defaultPatience,
+		BlockTime:       defaultPatience,
+		DrainTime:       defaultDrainTime,
+	}
+}

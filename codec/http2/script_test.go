@@ -1,0 +1,624 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package http2
+
+import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+	xhpack "golang.org/x/net/http2/hpack"
+
+	"github.com/sideloop/sideloop/codec"
+	"github.com/sideloop/sideloop/codec/http2/hpack"
+)
+
+// A script is a conversation as a packet capture would show it:
+//
+//	> FRAME   what the peer sends
+//	< FRAME   what the session sends
+//	= EVENT   what receivers and the owner are told
+//	. CALL    what the holder of a stream or the owner of the session does
+//
+// Everything that the session sends and tells must be in the script. In fields
+// and bodies \s, \r, \n and \0 stand for bytes, and x*5 for xxxxx.
+type script struct {
+	name   string
+	text   string
+	client bool
+	// raw begins without the exchange of SETTINGS.
+	raw    bool
+	limits func(*Limits)
+}
+
+const (
+	clientHello = "< SETTINGS MAX_CONCURRENT_STREAMS=1024 MAX_HEADER_LIST_SIZE=65536\n< WINDOW_UPDATE 0 983041\n" +
+		"> PREFACE\n> SETTINGS\n< SETTINGS ack\n> SETTINGS ack\n"
+	serverHello = "< PREFACE\n< SETTINGS ENABLE_PUSH=0 MAX_HEADER_LIST_SIZE=65536\n< WINDOW_UPDATE 0 983041\n" +
+		"> SETTINGS\n< SETTINGS ack\n> SETTINGS ack\n"
+)
+
+// runScripts plays each script with its input whole, byte by byte, and split
+// once at every position.
+func runScripts(t *testing.T, scripts []script) {
+	t.Helper()
+	for _, sc := range scripts {
+		t.Run(sc.name, func(t *testing.T) {
+			longest := play(t, sc, func(b []byte) [][]byte { return [][]byte{b} })
+			play(t, sc, func(b []byte) [][]byte {
+				var parts [][]byte
+				for i := range b {
+					parts = append(parts, b[i:i+1])
+				}
+				return parts
+			})
+			step := 1 + longest/500 // long bodies are alike inside
+			for at := 1; at < min(longest, 300); at += step {
+				play(t, sc, func(b []byte) [][]byte {
+					at := min(at, len(b))
+					return [][]byte{b[:at], b[at:]}
+				})
+			}
+		})
+	}
+}
+
+// player is the state of one play.
+type player struct {
+	t       *testing.T
+	sc      script
+	line    string
+	split   func([]byte) [][]byte
+	sink    *fakeSink
+	owner   *fakeOwner
+	mem     codec.Memory
+	events  log
+	conn    *conn
+	session codec.Session
+	client  *Client
+	holders map[int]*holder
+	now     int64
+
+	unread  []byte // what the session did not take while paused
+	longest int
+
+	peerBuf   bytes.Buffer
+	peer      *http2.Framer
+	encoder   *xhpack.Encoder
+	blockBuf  bytes.Buffer
+	decoder   *xhpack.Decoder
+	partial   []xhpack.HeaderField
+	sawHello  bool
+	unmatched []string
+}
+
+func (p *player) OnRequest(s codec.Stream) codec.Receiver {
+	h := &holder{id: int(s.(*stream).id), stream: s, events: &p.events}
+	p.holders[h.id] = h
+	return h
+}
+
+// newPlayer begins a play whose input is not split.
+func newPlayer(t *testing.T, sc script) *player {
+	whole := func(b []byte) [][]byte { return [][]byte{b} }
+	p := &player{t: t, sc: sc, split: whole, sink: newSink(), holders: map[int]*holder{}, now: int64(time.Hour)}
+	p.owner = newOwner(&p.events)
+	p.peer = http2.NewFramer(&p.peerBuf, nil)
+	p.peer.AllowIllegalWrites = true
+	p.encoder = xhpack.NewEncoder(&p.blockBuf)
+	p.decoder = xhpack.NewDecoder(4096, func(f xhpack.HeaderField) { p.partial = append(p.partial, f) })
+	l := DefaultLimits()
+	if sc.limits != nil {
+		sc.limits(&l)
+	}
+	if sc.client {
+		p.client = NewClient(p.sink, p.owner, &p.mem, &l)
+		p.session, p.conn = p.client, &p.client.conn
+	} else {
+		s := NewServer(p.sink, p.owner, p, &p.mem, &l)
+		p.session, p.conn = s, &s.conn
+	}
+	return p
+}
+
+func play(t *testing.T, sc script, split func([]byte) [][]byte) int {
+	t.Helper()
+	p := newPlayer(t, sc)
+	p.split = split
+	text := sc.text
+	switch {
+	case sc.raw:
+	case sc.client:
+		text = serverHello + text
+	default:
+		text = clientHello + text
+	}
+	for _, line := range strings.Split(text, "\n") {
+		if line = strings.TrimSpace(line); line != "" {
+			p.line = line
+			p.step(line[:1], strings.TrimSpace(line[1:]))
+		}
+	}
+	p.line = "end of script"
+	p.quiet()
+	p.finish()
+	return p.longest
+}
+
+// finish closes the session and checks that nothing is left behind.
+func (p *player) finish() {
+	p.session.Close(codec.Draining)
+	if got := p.session.Active(); got != 0 {
+		p.fatalf("%d streams active after Close", got)
+	}
+	for _, purpose := range []codec.Purpose{codec.Hold, codec.Gather} {
+		if used := p.mem.Used(purpose); used != 0 {
+			p.fatalf("%d bytes of purpose %d held after Close", used, purpose)
+		}
+	}
+	for id, h := range p.holders {
+		if h.resets > 1 {
+			p.fatalf("stream %d was reset %d times", id, h.resets)
+		}
+	}
+}
+
+func (p *player) fatalf(format string, args ...any) {
+	p.t.Helper()
+	p.t.Fatalf("at %q: %s", p.line, fmt.Sprintf(format, args...))
+}
+
+func (p *player) step(kind, rest string) {
+	p.t.Helper()
+	switch kind {
+	case ">":
+		p.quiet()
+		p.send(rest)
+		p.feed()
+	case ".":
+		p.quiet()
+		p.call(strings.Fields(rest))
+	case "<":
+		p.parseOutput()
+		if len(p.unmatched) == 0 {
+			p.fatalf("the session sent nothing")
+		}
+		if got := shorten(p.unmatched[0]); got != rest {
+			p.fatalf("the session sent %q", got)
+		}
+		p.unmatched = p.unmatched[1:]
+	case "=":
+		if len(p.events.lines) == 0 {
+			p.fatalf("nothing was told")
+		}
+		if got := shorten(strings.TrimSpace(p.events.lines[0])); got != rest {
+			p.fatalf("told %q", got)
+		}
+		p.events.lines = p.events.lines[1:]
+		p.events.body = 0
+	default:
+		p.fatalf("not a script line")
+	}
+}
+
+// quiet checks that the script has named all that happened.
+func (p *player) quiet() {
+	p.t.Helper()
+	p.parseOutput()
+	if len(p.unmatched) > 0 {
+		p.fatalf("before this line the session sent %q", p.unmatched)
+	}
+	if len(p.events.lines) > 0 {
+		p.fatalf("before this line was told %q", p.events.lines)
+	}
+}
+
+// feed gives the session what the peer has written.
+func (p *player) feed() {
+	b := append(p.unread, p.peerBuf.Bytes()...)
+	p.unread = nil
+	p.peerBuf.Reset()
+	p.longest = max(p.longest, len(b))
+	parts := p.split(b)
+	for i, part := range parts {
+		var one []byte
+		one = append(one, part...)
+		n := p.session.Feed(one, p.now)
+		if n > len(one) || n < 0 {
+			p.fatalf("Feed took %d of %d", n, len(one))
+		}
+		for j := range one[:n] {
+			one[j] = 0xEE // views must not outlive the call
+		}
+		if n < len(one) || p.sink.paused {
+			p.unread = append(p.unread, one[n:]...)
+			for _, later := range parts[i+1:] {
+				p.unread = append(p.unread, later...)
+			}
+			if !p.sink.paused {
+				p.fatalf("Feed took %d of %d without a pause", n, len(one))
+			}
+			return
+		}
+	}
+}
+
+// call performs a "." line.
+func (p *player) call(w []string) {
+	p.t.Helper()
+	if id, err := strconv.Atoi(w[0]); err == nil {
+		p.callStream(p.holders[id], w[1:])
+		return
+	}
+	number := func() int { n, _ := strconv.Atoi(w[1]); return n }
+	check := func(got int) {
+		if got != number() {
+			p.fatalf("is %d", got)
+		}
+	}
+	switch w[0] {
+	case "open":
+		h := &holder{events: &p.events}
+		h.stream = p.client.Open(h)
+		if h.stream == nil {
+			p.fatalf("Open returned nil")
+		}
+		h.id = int(h.stream.(*stream).id)
+		p.holders[h.id] = h
+	case "drain":
+		p.session.Drain()
+	case "peerclosed":
+		p.session.PeerClosed()
+	case "close":
+		p.session.Close(codec.UpstreamClosed)
+	case "block":
+		p.sink.blocked = true
+	case "writable":
+		p.sink.blocked = false
+		p.session.Writable()
+		if !p.sink.paused && len(p.unread) > 0 {
+			p.feed()
+		}
+	case "tick":
+		d, _ := time.ParseDuration(w[1])
+		p.now += int64(d)
+		p.session.Tick(p.now)
+	case "ticks":
+		d, _ := time.ParseDuration(w[1])
+		if len(p.owner.ticks) == 0 || p.owner.ticks[len(p.owner.ticks)-1] != d {
+			p.fatalf("asked for %v", p.owner.ticks)
+		}
+	case "capacity":
+		check(p.client.Capacity())
+	case "active":
+		check(p.session.Active())
+	case "hold":
+		check(p.mem.Used(codec.Hold))
+	case "gather":
+		check(p.mem.Used(codec.Gather))
+	case "paused":
+		if p.sink.paused != (w[1] == "yes") {
+			p.fatalf("paused is %v", p.sink.paused)
+		}
+	case "repeat":
+		for range number() {
+			p.send(strings.Join(w[2:], " "))
+		}
+		p.feed()
+	default:
+		p.fatalf("unknown call")
+	}
+}
+
+func (p *player) callStream(h *holder, w []string) {
+	if h == nil {
+		p.fatalf("no such stream")
+	}
+	words, end := popWord(w[1:], "end")
+	switch w[0] {
+	case "head":
+		head := &Head{ContentLength: codec.BodyUnknown}
+		var body []byte
+		for _, word := range words {
+			switch {
+			case strings.HasPrefix(word, "body="):
+				body = []byte(unescape(word[len("body="):]))
+			case strings.HasPrefix(word, "/"):
+				head.PathName = []byte(word)
+			case strings.ToUpper(word) == word && strings.Trim(word, "0123456789") != "":
+				head.MethodName = []byte(word)
+			case strings.Contains(word, "="):
+				head.Fields = append(head.Fields, parseField(word))
+			default:
+				head.Status, _ = strconv.Atoi(word)
+			}
+		}
+		h.stream.SendHeaders(head, body, end)
+	case "data":
+		b := []byte(unescape(strings.Join(words, " ")))
+		h.stream.SendData(b, end)
+		clear(b)
+	case "trailers":
+		head := &Head{}
+		for _, word := range words {
+			head.Fields = append(head.Fields, parseField(word))
+		}
+		h.stream.SendTrailers(head)
+	case "reset":
+		h.stream.Reset(reasonOf(strings.Join(words, " ")))
+	case "consumed":
+		n, _ := strconv.Atoi(words[0])
+		h.stream.Consumed(n)
+	case "blocked":
+		if h.stream.Blocked() != (words[0] == "yes") {
+			p.fatalf("Blocked is %v", h.stream.Blocked())
+		}
+	default:
+		p.fatalf("unknown call")
+	}
+}
+
+func reasonOf(word string) codec.Reason {
+	for r := range codec.ReasonCount {
+		if r.String() == word {
+			return r
+		}
+	}
+	panic("no reason " + word)
+}
+
+func popWord(w []string, word string) ([]string, bool) {
+	if len(w) > 0 && w[len(w)-1] == word {
+		return w[:len(w)-1], true
+	}
+	return w, false
+}
+
+func parseField(word string) hpack.Field {
+	name, value, _ := strings.Cut(word, "=")
+	return hpack.Field{Name: []byte(unescape(name)), Value: []byte(unescape(value))}
+}
+
+var escapes = strings.NewReplacer(`\s`, " ", `\r`, "\r", `\n`, "\n", `\0`, "\x00", `\t`, "\t", `\e`, "=")
+
+func unescape(s string) string {
+	if letter, count, ok := strings.Cut(s, "*"); ok && len(letter) == 1 {
+		if n, err := strconv.Atoi(count); err == nil {
+			return strings.Repeat(letter, n)
+		}
+	}
+	return escapes.Replace(s)
+}
+
+// send writes a frame of the peer.
+func (p *player) send(text string) {
+	w := strings.Fields(text)
+	kind := w[0]
+	w = w[1:]
+	id := uint32(0)
+	if len(w) > 0 {
+		if n, err := strconv.Atoi(w[0]); err == nil {
+			id = uint32(n)
+		}
+	}
+	switch kind {
+	case "PREFACE":
+		p.peerBuf.WriteString(http2.ClientPreface)
+	case "RAW":
+		b, err := hex.DecodeString(strings.Join(w, ""))
+		if err != nil {
+			p.fatalf("%v", err)
+		}
+		p.peerBuf.Write(b)
+	case "TEXT":
+		p.peerBuf.WriteString(unescape(strings.Join(w, " ")))
+	case "HEADERS":
+		p.sendHeaders(id, w[1:])
+	case "CONTINUATION":
+		flags, block := p.block(w[1:])
+		_ = p.peer.WriteContinuation(id, flags["more"] == "", block)
+	case "DATA":
+		p.sendData(id, w[1:])
+	case "RST_STREAM":
+		_ = p.peer.WriteRSTStream(id, codeOf(w[1]))
+	case "SETTINGS":
+		p.sendSettings(w)
+	case "PING":
+		var payload [8]byte
+		copy(payload[:], w[len(w)-1])
+		_ = p.peer.WritePing(w[0] == "ack", payload)
+	case "GOAWAY":
+		_ = p.peer.WriteGoAway(id, codeOf(w[1]), nil)
+	case "WINDOW_UPDATE":
+		n, _ := strconv.Atoi(w[1])
+		_ = p.peer.WriteWindowUpdate(id, uint32(n))
+	case "PRIORITY":
+		n, _ := strconv.Atoi(w[1])
+		_ = p.peer.WritePriority(id, http2.PriorityParam{StreamDep: uint32(n)})
+	case "PUSH_PROMISE":
+		_, block := p.block(w[1:])
+		_ = p.peer.WritePushPromise(http2.PushPromiseParam{StreamID: id, PromiseID: 2, BlockFragment: block, EndHeaders: true})
+	default:
+		p.fatalf("unknown frame")
+	}
+}
+
+// block takes words apart into flags and an encoded header block.
+func (p *player) block(words []string) (map[string]string, []byte) {
+	flags := map[string]string{}
+	p.blockBuf.Reset()
+	for _, word := range words {
+		name, value, isField := strings.Cut(word, "=")
+		switch {
+		case name == "end", name == "more":
+			flags[name] = "yes"
+		case name == "pad", name == "parent":
+			flags[name] = value
+		case name == "hex":
+			b, _ := hex.DecodeString(value)
+			p.blockBuf.Write(b)
+		case word == "GET" || word == "POST" || word == "HEAD":
+			for _, f := range []string{":method=" + word, ":scheme=http", ":path=/", ":authority=h"} {
+				x := parseField(f)
+				_ = p.encoder.WriteField(xhpack.HeaderField{Name: string(x.Name), Value: string(x.Value)})
+			}
+		case isField:
+			x := parseField(word)
+			_ = p.encoder.WriteField(xhpack.HeaderField{Name: string(x.Name), Value: string(x.Value)})
+		default:
+			p.fatalf("unknown word %q", word)
+		}
+	}
+	return flags, bytes.Clone(p.blockBuf.Bytes())
+}
+
+func (p *player) sendHeaders(id uint32, words []string) {
+	flags, block := p.block(words)
+	param := http2.HeadersFrameParam{StreamID: id, BlockFragment: block, EndStream: flags["end"] != "", EndHeaders: flags["more"] == ""}
+	if pad, ok := flags["pad"]; ok {
+		n, _ := strconv.Atoi(pad)
+		param.PadLength = uint8(n)
+	}
+	if parent, ok := flags["parent"]; ok {
+		n, _ := strconv.Atoi(parent)
+		param.Priority = http2.PriorityParam{StreamDep: uint32(n), Weight: 15}
+	}
+	_ = p.peer.WriteHeaders(param)
+}
+
+func (p *player) sendData(id uint32, words []string) {
+	words, end := popWord(words, "end")
+	var body, pad []byte
+	for _, word := range words {
+		if n, ok := strings.CutPrefix(word, "pad="); ok {
+			size, _ := strconv.Atoi(n)
+			pad = make([]byte, size)
+			continue
+		}
+		body = []byte(unescape(word))
+	}
+	if pad != nil {
+		_ = p.peer.WriteDataPadded(id, end, body, pad)
+		return
+	}
+	_ = p.peer.WriteData(id, end, body)
+}
+
+var settingNames = map[string]http2.SettingID{
+	"HEADER_TABLE_SIZE": 1, "ENABLE_PUSH": 2, "MAX_CONCURRENT_STREAMS": 3,
+	"INITIAL_WINDOW_SIZE": 4, "MAX_FRAME_SIZE": 5, "MAX_HEADER_LIST_SIZE": 6, "UNKNOWN": 0x99,
+}
+
+func (p *player) sendSettings(words []string) {
+	if len(words) > 0 && words[0] == "ack" {
+		_ = p.peer.WriteSettingsAck()
+		return
+	}
+	var settings []http2.Setting
+	for _, word := range words {
+		name, value, _ := strings.Cut(word, "=")
+		n, _ := strconv.ParseUint(value, 10, 32)
+		settings = append(settings, http2.Setting{ID: settingNames[name], Val: uint32(n)})
+	}
+	_ = p.peer.WriteSettings(settings...)
+}
+
+func codeOf(word string) http2.ErrCode {
+	for e := http2.ErrCodeNo; e <= http2.ErrCodeHTTP11Required; e++ {
+		if e.String() == word {
+			return e
+		}
+	}
+	panic("no code " + word)
+}
+
+// parseOutput turns what the session wrote into lines.
+func (p *player) parseOutput() {
+	p.t.Helper()
+	if p.sc.client && !p.sawHello && len(p.sink.out) > 0 {
+		rest, ok := bytes.CutPrefix(p.sink.out, []byte(http2.ClientPreface))
+		if !ok {
+			p.fatalf("the session did not begin with the preface")
+		}
+		p.sawHello = true
+		p.sink.out = rest
+		p.unmatched = append(p.unmatched, "PREFACE")
+	}
+	r := http2.NewFramer(io.Discard, bytes.NewReader(p.sink.out))
+	p.sink.out = p.sink.out[len(p.sink.out):]
+	for {
+		f, err := r.ReadFrame()
+		if err == io.EOF {
+			return
+		}
+		if err != nil {
+			p.fatalf("the session sent what does not parse: %v", err)
+		}
+		p.unmatched = append(p.unmatched, p.render(f))
+	}
+}
+
+func (p *player) render(f http2.Frame) string {
+	id, flags := f.Header().StreamID, f.Header().Flags
+	line := ""
+	switch f := f.(type) {
+	case *http2.DataFrame:
+		line = fmt.Sprintf("DATA %d %s", id, f.Data())
+	case *http2.HeadersFrame:
+		line = fmt.Sprintf("HEADERS %d%s", id, p.fields(f.HeaderBlockFragment(), f.HeadersEnded()))
+	case *http2.ContinuationFrame:
+		return strings.TrimSpace(fmt.Sprintf("CONTINUATION %d%s", id, p.fields(f.HeaderBlockFragment(), f.HeadersEnded())))
+	case *http2.SettingsFrame:
+		line = "SETTINGS"
+		if f.IsAck() {
+			return line + " ack"
+		}
+		_ = f.ForeachSetting(func(s http2.Setting) error {
+			line += fmt.Sprintf(" %v=%d", s.ID, s.Val)
+			return nil
+		})
+		return line
+	case *http2.PingFrame:
+		if f.IsAck() {
+			return fmt.Sprintf("PING ack %s", f.Data)
+		}
+		return fmt.Sprintf("PING %s", f.Data)
+	case *http2.RSTStreamFrame:
+		return fmt.Sprintf("RST_STREAM %d %v", id, f.ErrCode)
+	case *http2.GoAwayFrame:
+		return fmt.Sprintf("GOAWAY %d %v", f.LastStreamID, f.ErrCode)
+	case *http2.WindowUpdateFrame:
+		return fmt.Sprintf("WINDOW_UPDATE %d %d", id, f.Increment)
+	default:
+		p.fatalf("unexpected %v", f)
+	}
+	line = strings.TrimSpace(line)
+	if flags.Has(http2.FlagDataEndStream) {
+		line += " end"
+	}
+	return line
+}
+
+func (p *player) fields(fragment []byte, last bool) string {
+	if _, err := p.decoder.Write(fragment); err != nil {
+		p.fatalf("the session sent a bad header block: %v", err)
+	}
+	if !last {
+		return " more"
+	}
+	if err := p.decoder.Close(); err != nil {
+		p.fatalf("the session sent half a header block: %v", err)
+	}
+	line := ""
+	for _, f := range p.partial {
+		line += fmt.Sprintf(" %s=%s", f.Name, f.Value)
+	}
+	p.partial = p.partial[:0]
+	return line
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package http2
+
+import "github.com/sideloop/sideloop/codec"
+
+// Server is an HTTP/2 session in the server role. It implements
+// codec.ServerSession.
+type Server struct{ conn }
+
+var _ codec.ServerSession = (*Server)(nil)
+
+// NewServer returns a session that gives each request to accept. It writes its
+// SETTINGS at once. Limits are shared and must not change.
+func NewServer(sink codec.Sink, owner codec.Owner, accept codec.Acceptor, mem *codec.Memory, l *Limits) *Server {
+	s := new(Server)
+	s.accept, s.mistake = accept, codec.ProtocolError
+	s.init(sink, owner, mem, l)
+	s.writeSettings()
+	s.set(alarmSetup, l.SetupTime)
+	return s
+}
+
+// readPreface compares the input with the preface (RFC 9113, 3.4). The first
+// byte of another protocol ends the connection.
+func (c *conn) readPreface(b []byte) (n int, more bool) {
+	want := preface[c.gotHead:]
+	n = min(len(want), len(b))
+	if string(b[:n]) != want[:n] {
+		c.fail(codeProtocolError, "bad_preface")
+		return 0, false
+	}
+	c.gotHead += uint8(n)
+	if n < len(want) {
+		return n, false
+	}
+	c.gotHead = 0
+	c.phase = phaseHead
+	return n, true
+}
+
+// openRequest is a header block on a new stream.
+func (c *conn) openRequest(m *message, tooLarge bool) {
+	id, end := c.block.id, c.block.end
+	if c.drain == drainFinal {
+		// The client knows, or will know, that this was not looked at.
+		c.ignored = max(c.ignored, id)
+		c.overhead(1, "frame_after_goaway")
+		return
+	}
+	c.maxID = id
+	c.earn(slackPerStream)
+	switch {
+	case c.block.selfParent:
+		c.refuseRequest(codeProtocolError, "priority_self")
+		return
+	case c.table.count >= c.limits.MaxStreams:
+		c.refuseRequest(codeRefusedStream, "too_many_streams")
+		return
+	case tooLarge:
+		c.answerTooLarge()
+		return
+	}
+	if word := m.request(end); word != "" {
+		c.refuseRequest(codeProtocolError, word)
+		return
+	}
+	s := c.open(id)
+	s.answered = true
+	s.want = m.head.ContentLength
+	receiver := c.accept.OnRequest(s)
+	if s.state == stateClosed {
+		return
+	}
+	s.receiver = receiver
+	if end {
+		c.recvEnd(s)
+	}
+	receiver.OnHeaders(&m.head, nil, end)
+}
+
+// refuseRequest resets a stream that never reaches the acceptor.
+func (c *conn) refuseRequest(e code, word string) {
+	c.past[endedByUs].note(c.block.id)
+	c.refuse(c.block.id, e, word)
+}
+
+// answerTooLarge replies to a request whose header list is over the limit.
+func (c *conn) answerTooLarge() {
+	id, end := c.block.id, c.block.end
+	if !c.countReply("header_too_large") {
+		return
+	}
+	c.owner.Glitch("header_too_large")
+	scratch := c.mem.Get()
+	scratch.B = c.enc.AppendStatus(scratch.B, codec.HeaderTooLarge.HTTPStatus())
+	scratch.B = c.enc.AppendField(scratch.B, []byte(codec.ReasonHeader), []byte(codec.HeaderTooLarge.String()), false)
+	c.writeBlock(id, scratch.B, true)
+	c.mem.Put(scratch)
+	if end {
+		c.past[endedBoth].note(id)
+		return
+	}
+	// RFC 9113, 8.1: the rest of the request is of no use.
+	c.refuseRequest(codeNoError, "header_too_large")
+}
+
+// finalStatus is the status to send for a reply: 502 for what HTTP/2 can not
+// say, among it 101 (RFC 9113, 8.6).
+func finalStatus(status int) int {
+	if status < 200 || status > 999 {
+		return codec.UpstreamProtocolError.HTTPStatus()
+	}
+	return status
+}
+
+// informational tells 1xx, of which HTTP/2 has no 101.
+func informational(status int) bool {
+	return status >= 100 && status < 200 && status != 101
+}
+
+// PeerClosed implements codec.Session.
+func (s *Server) PeerClosed() {
+	if s.dead || s.peerClosed {
+		return
+	}
+	s.peerClosed = true
+	s.checkDrained()
+	if !s.dead {
+		s.set(alarmSweep, sweepDelay)
+	}
+}
+
+// Drain implements codec.Session. It says that it will stop, and one round trip
+// later what its last stream is, so that no request is lost that was under way
+// (RFC 9113, 6.8).
+func (s *Server) Drain() {
+	if s.dead || s.drain != drainNone {
+		return
+	}
+	s.drain = drainAnnounced
+	s.writeGoAway(maxStreamID, codeNoError)
+	copy(s.writeFrame(framePing, 0, 0, len(drainPing)), drainPing)
+	s.set(alarmDrain, s.limits.DrainTime)
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package http2
+
+import (
+	"sync"
+
+	"github.com/sideloop/sideloop/codec"
+)
+
+// stream is one request and its reply. It implements codec.Stream for the
+// holder. Its methods never call the receiver.
+type stream struct {
+	conn     *conn
+	receiver codec.Receiver
+
+	id    uint32
+	state state
+	// begun: our first HEADERS, other than 1xx, have been sent.
+	begun bool
+	// answered: the peer's first HEADERS, other than 1xx, have come. Always
+	// set in the server role.
+	answered bool
+	// bodiless: the reply to our request has no content whatever its
+	// content-length says (RFC 9110, 8.6).
+	bodiless bool
+	// informational counts 1xx replies.
+	informational uint8
+
+	in  inflow
+	out outflow
+	// want is what of the announced content-length has not come yet, or
+	// codec.BodyUnknown.
+	want int64
+
+	held held
+	// next and prev link the stream in the queue; next also links ended
+	// streams until they can be reused.
+	next, prev *stream
+	queued     bool
+}
+
+var _ codec.Stream = (*stream)(nil)
+
+// streams is shared by all sessions, so that an idle one keeps none.
+var streams = sync.Pool{New: func() any { return new(stream) }}
+
+// open makes a stream and enters it into the table.
+func (c *conn) open(id uint32) *stream {
+	s := streams.Get().(*stream)
+	*s = stream{
+		conn: c,
+		id:   id,
+		in:   newInflow(c.recvInitial),
+		out:  outflow{avail: c.sendInitial},
+		want: codec.BodyUnknown,
+	}
+	s.state = s.state.open()
+	c.table.put(s)
+	c.earn(slackPerStream)
+	return s
+}
+
+// ending is how a stream ended, which decides what late frames mean.
+type ending uint8
+
+const (
+	// endedBoth: END_STREAM both ways.
+	endedBoth ending = iota
+	// endedByPeer: RST_STREAM came.
+	endedByPeer
+	// endedByUs: RST_STREAM was sent, so the peer may not know yet.
+	endedByUs
+	endingCount
+)
+
+// finish takes the stream out of the session. The receiver is not told; s is
+// not touched afterwards, except within a callback that is still running.
+func (c *conn) finish(s *stream, how ending) {
+	c.queue.remove(s)
+	s.held.drop(c.mem)
+	s.state = stateClosed
+	s.receiver = nil
+	c.table.remove(s.id)
+	c.past[how].note(s.id)
+	if c.busy > 0 {
+		s.next, c.retired = c.retired, s
+	} else {
+		s.conn = nil
+		streams.Put(s)
+		c.checkDrained()
+	}
+	c.owner.Released()
+}
+
+// sendEnd notes that all has been given, and ends the stream if that was all.
+func (c *conn) sendEnd(s *stream) {
+	s.enter(s.state.sendEnd(s.held.any()))
+}
+
+// recvEnd notes END_STREAM, and ends the stream if that was all.
+func (c *conn) recvEnd(s *stream) {
+	s.enter(s.state.recvEnd(s.held.any()))
+}
+
+// enter takes the stream to its next state, which may be the last.
+func (s *stream) enter(next state) {
+	s.state = next
+	switch next {
+	case stateClosed:
+		s.conn.finish(s, endedBoth)
+	case stateFlushing, stateCutting:
+		s.receiver = nil
+	case stateIdle, stateOpen, stateHalfLocal, stateHalfRemote:
+	}
+}
+
+// SendHeaders implements codec.Stream.
+func (s *stream) SendHeaders(h codec.Head, body []byte, end bool) {
+	c := s.conn
+	if !s.state.maySend() || s.begun || c.dead {
+		return
+	}
+	head := h.(*Head)
+	if c.isServer() && informational(head.Status) {
+		c.writeHead1xx(s, head)
+		return
+	}
+	s.begun = true
+	s.bodiless = string(head.MethodName) == "HEAD"
+	last := end && len(body) == 0
+	c.writeMessageHead(s.id, head, last)
+	if !last {
+		s.SendData(body, end)
+		return
+	}
+	c.sendEnd(s)
+}
+
+// SendData implements codec.Stream.
+func (s *stream) SendData(b []byte, end bool) {
+	c := s.conn
+	if !s.state.maySend() || !s.begun || c.dead || (len(b) == 0 && !end) {
+		return
+	}
+	if !s.held.waiting && !c.mustHold(len(b)) {
+		b = c.writeData(s, b, end)
+		if len(b) == 0 {
+			if end {
+				c.sendEnd(s)
+			}
+			return
+		}
+	}
+	s.held.add(c.mem, b)
+	s.held.end = end
+	c.enqueue(s)
+	if end {
+		c.sendEnd(s)
+	}
+}
+
+// SendTrailers implements codec.Stream.
+func (s *stream) SendTrailers(t codec.Head) {
+	c := s.conn
+	if !s.state.maySend() || !s.begun || c.dead {
+		return
+	}
+	fields := t.(*Head).Fields
+	if s.held.waiting {
+		s.held.addTrailers(c.mem, fields)
+		s.held.end = true
+		c.enqueue(s)
+	} else {
+		c.writeTrailers(s.id, fields)
+	}
+	c.sendEnd(s)
+}
+
+// Reset implements codec.Stream. Without a reason it ends a server stream after
+// its reply, of which all that was given is sent.
+func (s *stream) Reset(r codec.Reason) {
+	c := s.conn
+	if !s.state.live() {
+		return
+	}
+	if r == codec.ReasonNone && c.isServer() {
+		if next := s.state.cut(s.held.any()); next != stateClosed {
+			s.enter(next)
+			return
+		}
+	}
+	// A client stream whose HEADERS were never sent is idle for the peer, and
+	// an idle stream must not be reset (RFC 9113, 6.4).
+	if !c.dead && (c.isServer() || s.begun) {
+		c.writeRSTStream(s.id, code(r.HTTP2Code()))
+	}
+	c.finish(s, endedByUs)
+}
+
+// Blocked implements codec.Stream.
+func (s *stream) Blocked() bool { return s.held.waiting && s.state.live() }
+
+// Consumed implements codec.Stream.
+func (s *stream) Consumed(n int) {
+	c := s.conn
+	if n <= 0 || c.dead || !s.state.live() {
+		return
+	}
+	s.in.give(n)
+	c.announce(s)
+}
+
+// streamError resets a stream for a mistake of the peer and tells its receiver.
+func (c *conn) streamError(s *stream, e code, word string) {
+	receiver := s.receiver
+	c.refuse(s.id, e, word)
+	c.finish(s, endedByUs)
+	if receiver != nil {
+		receiver.OnReset(c.mistake)
+	}
+}
+
+// refuse writes an RST_STREAM that a mistake of the peer elicits.
+func (c *conn) refuse(id uint32, e code, word string) {
+	c.countReset(word)
+	if !c.dead && c.countReply("reset_flood") {
+		c.writeRSTStream(id, e)
+	}
+}

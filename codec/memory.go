@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package codec
+
+import "github.com/valyala/bytebufferpool"
+
+// Buffer is a pooled byte buffer with one owner at a time.
+type Buffer = bytebufferpool.ByteBuffer
+
+// Purpose says why bytes are held on a loop. Each has a budget.
+type Purpose uint8
+
+const (
+	// Gather is partial frames waiting for their rest.
+	Gather Purpose = iota
+	// Hold is body bytes that a sink does not take yet.
+	Hold
+	// Replay is heads and bodies kept until a first reply byte arrives.
+	Replay
+	// PurposeCount is the number of purposes, for tables.
+	PurposeCount
+)
+
+// Budgets of one loop in bytes. They bound what peers can make a loop hold,
+// however many connections and streams they open.
+const (
+	// GatherBudget allows 64 connections to be in the middle of a 128 KiB head
+	// at once; senders beyond it wait until others finish.
+	GatherBudget = 8 << 20
+	// HoldBudget is where receive windows stop growing.
+	HoldBudget = 8 << 20
+	// HoldLimit is where the exchange without progress for longest is reset.
+	HoldLimit = 16 << 20
+	// ReplayBudget is where further requests become not retryable.
+	ReplayBudget = 4 << 20
+)
+
+var budgets = [PurposeCount]int{Gather: GatherBudget, Hold: HoldBudget, Replay: ReplayBudget}
+
+// Memory is the buffer pool of one loop and the gauges of what it holds. It is
+// used on that loop only; the zero value is ready.
+type Memory struct {
+	pool bytebufferpool.Pool
+	used [PurposeCount]int
+	// stalest and freshest are the ends of the list of Holdings, in the order
+	// in which they last shrank.
+	stalest, freshest *Holding
+	// OnOverflow, if set, is told when more than HoldLimit bytes are held. It
+	// arranges for Relieve to be called after the running callback.
+	OnOverflow func()
+}
+
+// Holding is what one stream or exchange holds under Hold. It is embedded in
+// its owner; Evict must be set before its first use.
+type Holding struct {
+	// Evict lets go of what is held by ending its owner with Overflow.
+	Evict      func()
+	bytes      int
+	prev, next *Holding
+}
+
+// Bytes is what is held.
+func (h *Holding) Bytes() int { return h.bytes }
+
+// Hold accounts n more bytes under h.
+func (m *Memory) Hold(h *Holding, n int) {
+	if n == 0 {
+		return
+	}
+	if h.bytes == 0 {
+		m.link(h)
+	}
+	h.bytes += n
+	m.used[Hold] += n
+	if m.used[Hold] > HoldLimit && m.OnOverflow != nil {
+		m.OnOverflow()
+	}
+}
+
+// Unhold takes back n bytes of what h holds: its owner makes progress.
+func (m *Memory) Unhold(h *Holding, n int) {
+	if n == 0 {
+		return
+	}
+	if n > h.bytes {
+		panic("codec: more memory let go than held")
+	}
+	h.bytes -= n
+	m.used[Hold] -= n
+	m.unlink(h)
+	if h.bytes > 0 {
+		m.link(h)
+	}
+}
+
+// Relieve evicts owners that have made no progress for longest until the loop
+// is within HoldLimit.
+func (m *Memory) Relieve() {
+	for m.used[Hold] > HoldLimit && m.stalest != nil {
+		h := m.stalest
+		h.Evict()
+		if m.stalest == h {
+			panic("codec: an evicted owner still holds memory")
+		}
+	}
+}
+
+func (m *Memory) link(h *Holding) {
+	h.prev, h.next = m.freshest, nil
+	if m.freshest == nil {
+		m.stalest = h
+	} else {
+		m.freshest.next = h
+	}
+	m.freshest = h
+}
+
+func (m *Memory) unlink(h *Holding) {
+	if h.prev == nil {
+		m.stalest = h.next
+	} else {
+		h.prev.next = h.next
+	}
+	if h.next == nil {
+		m.freshest = h.prev
+	} else {
+		h.next.prev = h.prev
+	}
+	h.prev, h.next = nil, nil
+}
+
+// Get returns an empty buffer.
+func (m *Memory) Get() *Buffer { return m.pool.Get() }
+
+// Put takes a buffer back; its bytes must not be used any more.
+func (m *Memory) Put(b *Buffer) { m.pool.Put(b) }
+
+// Charge accounts n more bytes held for purpose p. It always succeeds and
+// tells whether the purpose is within its budget; the caller decides what to
+// do when it is not.
+func (m *Memory) Charge(p Purpose, n int) bool {
+	m.used[p] += n
+	return m.used[p] <= budgets[p]
+}
+
+// Release takes back n bytes of an earlier Charge.
+func (m *Memory) Release(p Purpose, n int) {
+	m.used[p] -= n
+	if m.used[p] < 0 {
+		panic("codec: more memory released than charged")
+	}
+}
+
+// Used is the number of bytes held for purpose p.
+func (m *Memory) Used(p Purpose) int { return m.used[p] }

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package codec
+
+// Protocol names a wire protocol that a session can speak.
+type Protocol uint8
+
+const (
+	// ProtocolUnknown is the zero value; no session speaks it.
+	ProtocolUnknown Protocol = iota
+	// Bolt is SOFABolt, versions 1 and 2, which may be mixed on a connection.
+	Bolt
+	// HTTP2 is HTTP/2 with prior knowledge (h2c); TLS is the transport's matter.
+	HTTP2
+	// ProtocolCount is the number of values above, for tables by protocol.
+	ProtocolCount
+)
+
+var protocolNames = [ProtocolCount]string{"unknown", "bolt", "http2"}
+
+// String is the protocol's name in logs and metrics.
+func (p Protocol) String() string {
+	if p >= ProtocolCount {
+		return protocolNames[ProtocolUnknown]
+	}
+	return protocolNames[p]
+}
+
+// Interleaves tells whether messages in progress share a connection. Where it
+// is false a frame, once begun, holds the connection until its last byte, so a
+// body that is not complete yet needs a connection of its own.
+func (p Protocol) Interleaves() bool { return p == HTTP2 }

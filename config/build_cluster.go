@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+// clusters reads the clusters of the file, or those of the directory that it
+// names.
+func (b *builder) clusters(v view) []Cluster {
+	var list []Cluster
+	names := make(map[string]string)
+	add := func(v view) {
+		c := b.cluster(v)
+		if c.Name != "" {
+			if first, ok := names[c.Name]; ok {
+				v.errorf("name", "the name %q is that of %s already", c.Name, first)
+			}
+			names[c.Name] = c.Path
+		}
+		list = append(list, c)
+	}
+	for _, c := range v.children("clusters") {
+		add(c)
+	}
+	if v.text("clusters_configs") != "" {
+		if len(list) > 0 {
+			v.errorf("clusters_configs", "the cluster manager has either clusters or clusters_configs, not both")
+			return list
+		}
+		b.readDirectory(v, "clusters_configs", clusterObject, add)
+	}
+	return list
+}
+
+func (b *builder) cluster(v view) Cluster {
+	c := Cluster{
+		Name:              v.text("name"),
+		Type:              v.text("type"),
+		MaxRequestPerConn: v.uint32("max_request_per_conn"),
+		ConnBufferLimit:   v.uint32("conn_buffer_limit_bytes"),
+		Path:              b.place(v),
+	}
+	if v.text("lb_type") == "LB_RANDOM" {
+		c.LB = Random
+	}
+	c.ConnectTimeout, _ = v.duration("connect_timeout")
+	c.IdleTimeout, _ = v.duration("idle_timeout")
+	for _, h := range v.children("hosts") {
+		c.Hosts = append(c.Hosts, b.host(h))
+	}
+	if len(c.Hosts) == 0 {
+		v.warnf("hosts", "a cluster without hosts answers no request")
+	}
+	return c
+}
+
+// MOSN clamps the weights of hosts to this range.
+const (
+	weightMin = 1
+	weightMax = 128
+)
+
+func (b *builder) host(v view) Host {
+	h := Host{Address: v.text("address"), Hostname: v.text("hostname"), Weight: v.uint32("weight"), Path: b.place(v)}
+	if clamped := min(max(h.Weight, weightMin), weightMax); clamped != h.Weight {
+		v.warnf("weight", "a weight is within %d and %d; %d is taken as %d", weightMin, weightMax, h.Weight, clamped)
+		h.Weight = clamped
+	}
+	if h.Address != "" {
+		if problem := hostAddressProblem(h.Address); problem != "" {
+			v.errorf("address", "%s", problem)
+		}
+	}
+	return h
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// Load reads a configuration file and the files of the directories that it
+// names, as a start would. YAML is told by the ending .yaml or .yml. The error
+// is only for a file that cannot be read; the Config is nil when the problems
+// hold an error.
+func Load(path string) (*Config, Problems, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, problems := parse(path, data, true)
+	return c, problems, nil
+}
+
+// Parse is Load for bytes: the name is for messages and tells YAML. No file is
+// read, so naming a directory in it is an error.
+func Parse(name string, data []byte) (*Config, Problems) {
+	return parse(name, data, false)
+}
+
+func parse(name string, data []byte, files bool) (*Config, Problems) {
+	b := &builder{checker: checker{file: name}, files: files, directory: filepath.Dir(name)}
+	var config *Config
+	if root := b.decode(data); root != nil {
+		b.object(rootObject, root, "", false)
+		config = b.config(view{&b.checker, rootObject, root, ""})
+	}
+	problems := b.finish(name)
+	if problems.HasErrors() {
+		return nil, problems
+	}
+	return config, problems
+}
+
+// decode parses the current file; nil means that it reported why it cannot.
+func (c *checker) decode(data []byte) *node {
+	if len(data) > sizeLimit {
+		c.errorAt(position{}, "", "the file is larger than %d MiB", sizeLimit>>20)
+		return nil
+	}
+	decode := decodeJSON
+	if isYAML(c.file) {
+		decode = decodeYAML
+	}
+	root, err := decode(data)
+	if err != nil {
+		c.errorAt(err.position, "", "%s", err.message)
+		return nil
+	}
+	if root.kind != objectNode {
+		c.errorAt(root.position, "", "expected an object, found %s", root.describe())
+		return nil
+	}
+	return root
+}
+
+func isYAML(name string) bool {
+	return strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")
+}
+
+// cause is the error of a file without its name, which stands beside it.
+func cause(err error) error {
+	if e, ok := errors.AsType[*os.PathError](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+// readFile reads at most one byte more than decode takes.
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil {
+		return nil, err
+	} else if info.IsDir() {
+		return nil, &os.PathError{Op: "read", Path: path, Err: syscall.EISDIR}
+	}
+	return io.ReadAll(io.LimitReader(f, sizeLimit+1))
+}
+
+// filesLimit bounds the files of one directory; MOSN writes one per cluster or
+// virtual host, of which the largest meshes have some thousands.
+const filesLimit = 20000
+
+// readDirectory decodes every file of the directory that a key names and hands
+// each that is an object to use. Meanwhile the checker's file is that file.
+func (b *builder) readDirectory(v view, name string, o *object, use func(view)) {
+	directory := v.text(name)
+	if !b.files {
+		v.errorf(name, "a directory can be named only in a configuration that is a file itself")
+		return
+	}
+	if !filepath.IsAbs(directory) {
+		directory = filepath.Join(b.directory, directory)
+	}
+	entries, err := os.ReadDir(directory)
+	if err != nil {
+		v.errorf(name, "the directory cannot be read: %v", cause(err))
+		return
+	}
+	if len(entries) > filesLimit {
+		v.errorf(name, "the directory holds more than %d files", filesLimit)
+		return
+	}
+	main := b.file
+	defer func() { b.file, b.prefix = main, "" }()
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), ".") {
+			continue // what editors and Kubernetes' volumes leave
+		}
+		b.file = filepath.Join(directory, entry.Name())
+		b.prefix = joinPath(v.path, name) + "/" + entry.Name()
+		data, err := readFile(b.file)
+		if err != nil {
+			b.errorAt(position{}, "", "the file cannot be read: %v", cause(err))
+		} else if root := b.decode(data); root != nil {
+			b.object(o, root, "", false)
+			use(view{&b.checker, o, root, ""})
+		}
+	}
+}

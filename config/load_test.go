@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// seed is a file of 2018, byte for byte.
+const seed = "testdata/seed.json"
+
+// seedSide is one direction of the seed: its listener, router and cluster.
+func seedSide(i, name, address string, down, up Protocol) (Listener, Router) {
+	listener := "servers[0].listeners[" + i + "]"
+	filters := listener + ".filter_chains[0].filters"
+	manager := filters + "[1].config"
+	host := manager + ".virtual_hosts[0]"
+	return Listener{
+			Name: name + "Listener", Network: "tcp", Address: address, BindPort: true, LogPath: "stdout", Path: listener,
+			Proxy: Proxy{Downstream: []Protocol{down}, Upstream: up, RouterName: name + "_router", Path: filters + "[0].config"},
+		}, Router{
+			Name: name + "_router", Path: manager,
+			VirtualHosts: []VirtualHost{{
+				Name: name + "Host", Domains: []string{"*"}, Path: host,
+				Routes: []Route{{
+					Match:  Match{Headers: []HeaderMatch{{Name: "service", Value: ".*"}}, Path: host + ".routers[0].match"},
+					Action: Action{Cluster: name + "Cluster", Timeout: time.Minute},
+					Path:   host + ".routers[0]",
+				}},
+			}},
+		}
+}
+
+func seedConfig() *Config {
+	in, inRouter := seedSide("0", "server", "127.0.0.1:2046", ProtocolHTTP2, ProtocolBolt)
+	out, outRouter := seedSide("1", "client", "127.0.0.1:2045", ProtocolBolt, ProtocolHTTP2)
+	cluster := func(name, address, path string) Cluster {
+		return Cluster{
+			Name: name, Type: "SIMPLE", LB: Random, MaxRequestPerConn: 1024, ConnBufferLimit: 32768,
+			ConnectTimeout: 10 * time.Second, Path: path,
+			Hosts: []Host{{Address: address, Weight: 1, Path: path + ".hosts[0]"}},
+		}
+	}
+	return &Config{
+		Server: Server{
+			LogPath: "stdout", LogLevel: "INFO", GracefulTimeout: 30 * time.Second,
+			Listeners: []Listener{in, out}, Routers: []Router{inRouter, outRouter},
+		},
+		Clusters: []Cluster{
+			cluster("serverCluster", "127.0.0.1:8080", "cluster_manager.clusters[0]"),
+			cluster("clientCluster", "127.0.0.1:2046", "cluster_manager.clusters[1]"),
+		},
+	}
+}
+
+// valid fails the test unless the problems are none.
+func valid(t *testing.T, problems Problems) {
+	t.Helper()
+	for _, p := range problems {
+		t.Error(p)
+	}
+	if t.Failed() {
+		t.FailNow()
+	}
+}
+
+func TestLoadSeed(t *testing.T) {
+	c, problems, err := Load(seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	valid(t, problems)
+	if diff := cmp.Diff(seedConfig(), c); diff != "" {
+		t.Errorf("config (-want +found):\n%s", diff)
+	}
+}
+
+// TestParseKeyCase: encoding/json, and so MOSN, takes keys in any case.
+func TestParseKeyCase(t *testing.T) {
+	data, err := os.ReadFile(seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := regexp.MustCompile(`"\w+":`)
+	for name, fold := range map[string]func([]byte) []byte{"upper": bytes.ToUpper, "lower": bytes.ToLower} {
+		c, problems := Parse("seed.json", key.ReplaceAllFunc(data, fold))
+		valid(t, problems)
+		if diff := cmp.Diff(seedConfig(), c); diff != "" {
+			t.Errorf("%s (-want +found):\n%s", name, diff)
+		}
+	}
+	// Underscores count.
+	_, problems := Parse("seed.json", bytes.ReplaceAll(data, []byte("cluster_manager"), []byte("clusterManager")))
+	if !problems.FailCheck() || problems.HasErrors() {
+		t.Errorf("clusterManager was taken for cluster_manager: %v", problems)
+	}
+}
+
+// TestParseSeedAsYAML: JSON of this kind is YAML too, and gives the same.
+func TestParseSeedAsYAML(t *testing.T) {
+	data, err := os.ReadFile(seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"seed.yaml", "seed.yml"} {
+		c, problems := Parse(name, data)
+		valid(t, problems)
+		if diff := cmp.Diff(seedConfig(), c); diff != "" {
+			t.Errorf("%s (-want +found):\n%s", name, diff)
+		}
+	}
+}
+
+func TestLoadUnreadable(t *testing.T) {
+	if _, _, err := Load(filepath.Join(t.TempDir(), "none.json")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("error is %v, want that the file does not exist", err)
+	}
+	if _, _, err := Load(t.TempDir()); err == nil {
+		t.Error("a directory was loaded")
+	}
+}
+
+func TestParseTooLarge(t *testing.T) {
+	data := bytes.Repeat([]byte(" "), sizeLimit+1)
+	want := "big.json: error: the file is larger than 16 MiB"
+	if _, problems := Parse("big.json", data); len(problems) != 1 || problems[0].String() != want {
+		t.Errorf("problems are %v, want %q", problems, want)
+	}
+	if _, problems := Parse("big.json", data[:sizeLimit]); len(problems) != 1 || !strings.Contains(problems[0].Message, "empty") {
+		t.Errorf("problems at the limit are %v, want an empty file", problems)
+	}
+}
+
+// TestParseReadsNoFiles: only Load may follow the directories in a file.
+func TestParseReadsNoFiles(t *testing.T) {
+	_, problems := Parse("testdata/check/x.json", []byte(`{"servers": [{}], "cluster_manager": {"clusters_configs": "clusters"}}`))
+	want := `testdata/check/x.json:1:59: error: cluster_manager.clusters_configs: a directory can be named only in a configuration that is a file itself`
+	if len(problems) != 2 || problems[1].String() != want {
+		t.Errorf("problems are %v, want the second to be %q", problems, want)
+	}
+}
+
+// TestLoadDirectories reads one file per virtual host and cluster, in YAML or
+// JSON, past hidden files, relative to the configuration.
+func TestLoadDirectories(t *testing.T) {
+	directory := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		path := filepath.Join(directory, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("sideloop.json", `{"servers": [{
+		"listeners": [{"address": ":80", "bind_port": true, "filter_chains": [{"filters": [
+			{"type": "proxy", "config": {"downstream_protocol": "Auto", "router_config_name": "r"}}]}]}],
+		"routers": [{"router_config_name": "r", "router_configs": "hosts"}]}],
+		"cluster_manager": {"clusters_configs": "clusters"}}`)
+	write("hosts/b.json", `{"name": "second", "domains": ["*"]}`)
+	write("hosts/a.yaml", "name: first\ndomains: [a.com]\nrouters:\n- route: {cluster_name: c}\n")
+	write("hosts/.a.yaml.swp", "\x00")
+	write("clusters/c.json", `{"name": "c", "hosts": [{"address": "a.com:80"}]}`)
+
+	c, problems, err := Load(filepath.Join(directory, "sideloop.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	valid(t, problems)
+	hosts := c.Server.Routers[0].VirtualHosts
+	if len(hosts) != 2 || hosts[0].Name != "first" || hosts[1].Name != "second" {
+		t.Fatalf("virtual hosts are %+v, want first and second", hosts)
+	}
+	found := []string{hosts[0].Routes[0].Path, hosts[0].Routes[0].Match.Path, c.Clusters[0].Path, c.Clusters[0].Hosts[0].Path}
+	want := []string{
+		"servers[0].routers[0].router_configs/a.yaml.routers[0]",
+		"servers[0].routers[0].router_configs/a.yaml.routers[0].match",
+		"cluster_manager.clusters_configs/c.json",
+		"cluster_manager.clusters_configs/c.json.hosts[0]",
+	}
+	if diff := cmp.Diff(want, found); diff != "" {
+		t.Errorf("paths (-want +found):\n%s", diff)
+	}
+}

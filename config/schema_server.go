@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import "math"
+
+// rootObject is the file itself. What makes up an xDS bootstrap is refused: the
+// routes and clusters would come from a place that is never asked.
+var rootObject = &object{name: "the configuration", keys: []key{
+	{name: "servers", kind: objectsKind, object: serverObject, doc: "The one server of the process."},
+	{name: "cluster_manager", kind: objectKind, object: clusterManagerObject, doc: "The upstream clusters."},
+	{name: "pid", kind: textKind, doc: "Path of a file that the process writes its id to."},
+	{name: "disable_upgrade", kind: flagKind, status: ignored, doc: "MOSN's switch against taking over listeners from a running MOSN; Sideloop never takes over from MOSN."},
+	{name: "close_graceful", kind: flagKind, status: ignored, doc: "Older name of disable_upgrade."},
+	{name: "inherit_old_mosnconfig", kind: flagKind, status: differs, note: "the configuration of a running MOSN is not inherited; only this file counts", doc: "On upgrade, take the whole configuration from the old process."},
+	{name: "tracing", kind: objectKind, object: tracingObject, doc: "Distributed tracing."},
+	{name: "metrics", kind: objectKind, object: metricsObject, status: differs, note: "metrics cannot be configured here", doc: "Where metrics go and which are kept."},
+	{name: "admin", kind: objectKind, object: adminObject, status: differs, note: "no admin server is started from the configuration", doc: "Address of the admin server."},
+	{name: "pprof", kind: objectKind, object: pprofObject, doc: "Go's profiling server."},
+	{name: "dynamic_resources", kind: anyKind, status: refused, note: "xDS is not implemented; the listeners, routes and clusters must stand in this file", doc: "xDS sources of an Envoy bootstrap."},
+	{name: "static_resources", kind: anyKind, status: refused, note: "Envoy's static resources are not implemented; the listeners, routes and clusters must stand in servers and cluster_manager", doc: "Static part of an Envoy bootstrap."},
+	{name: "node", kind: anyKind, status: ignored, doc: "Identity toward an xDS server."},
+	{name: "uds_dir", kind: textKind, status: ignored, doc: "Directory of MOSN's sockets for hot upgrade."},
+	{name: "plugin", kind: objectKind, object: pluginObject, status: differs, note: "plugins in processes of their own are not implemented", doc: "Logs of plugins that run as processes."},
+	{name: "third_part_codec", kind: anyKind, status: differs, note: "no protocol can be added by a plugin; listeners that use one are refused", doc: "Protocols loaded from Go plugins or WebAssembly."},
+	{name: "extends", kind: anyKind, status: refused, note: "extensions such as tunnels and registries are not implemented", doc: "Settings of registered extensions."},
+	{name: "wasm_global_plugins", kind: anyKind, status: differs, note: "WebAssembly is not implemented; filters that use it are refused", doc: "WebAssembly modules that filters may name."},
+	{name: "service_registry", kind: anyKind, status: differs, note: "no service registry is asked; clusters have the hosts that this file gives them", doc: "Service registry of MOSN 0.x."},
+}}
+
+var logLevels = named("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
+
+var serverObject = &object{name: "a server", keys: []key{
+	{name: "mosn_server_name", kind: textKind, doc: "Name of the process in logs."},
+	{name: "default_log_path", kind: textKind, fallback: `"stdout"`, doc: "\"stdout\", \"stderr\" or the path of the log file."},
+	{name: "default_log_level", kind: textKind, fallback: `"INFO"`, values: logLevels, unknown: differs, doc: "Least severe level that is logged."},
+	{name: "global_log_roller", kind: textKind, status: differs, note: "log files are not rolled; use logrotate", doc: "When log files are rolled, as in \"size=100 age=10 keep=10 compress=on\"."},
+	{name: "use_netpoll_mode", kind: flagKind, status: ignored, doc: "Event loops in place of goroutines; Sideloop has nothing else."},
+	{name: "graceful_timeout", kind: durationKind, fallback: `"30s"`, doc: "How long running requests may take to finish when the process stops."},
+	{name: "processor", kind: processorKind, fallback: `"auto"`, doc: "Number of event loops, or \"auto\"."},
+	{name: "listeners", kind: objectsKind, object: listenerObject, doc: "The addresses that connections arrive at."},
+	{name: "routers", kind: objectsKind, object: routerObject, doc: "The routers that proxy filters name."},
+}}
+
+// listenerObject: use_original_dst is a boolean in MOSN 0.x and a string later.
+// inspector only matters where TLS is on, which is refused by itself.
+var listenerObject = &object{name: "a listener", keys: []key{
+	{name: "name", kind: textKind, doc: "Name in logs and metrics; the address by default."},
+	{name: "type", kind: textKind, values: named("ingress", "egress"), unknown: differs, status: ignored, fallback: `"ingress"`, doc: "Direction of the traffic; MOSN uses it in traces."},
+	{name: "address", kind: textKind, required: true, doc: "\"ip:port\", or the path of a Unix socket."},
+	{name: "bind_port", kind: flagKind, fallback: `false`, doc: "Whether a socket is opened."},
+	{name: "network", kind: textKind, fallback: `"tcp"`, values: []value{
+		{name: "tcp", doc: "TCP."},
+		{name: "unix", doc: "A Unix socket."},
+		{name: "udp", status: refused, note: "UDP is not implemented", doc: "UDP."},
+	}, doc: "Kind of the address."},
+	{name: "use_original_dst", kind: anyKind, status: refused, note: "connections that iptables redirected are not implemented: the original destination would not be used", doc: "Route by the destination before iptables' REDIRECT or TPROXY."},
+	{name: "access_logs", kind: objectsKind, object: accessLogObject, status: differs, note: "access logs are not implemented; nothing is written", doc: "Logs with one line per request."},
+	{name: "listener_filters", kind: objectsKind, object: listenerFilterObject, doc: "Filters that run before the first byte is read."},
+	{name: "filter_chains", kind: objectsKind, object: filterChainObject, required: true, doc: "Exactly one chain of network filters."},
+	{name: "stream_filters", kind: objectsKind, object: streamFilterObject, doc: "Filters of requests, in their order."},
+	{name: "inspector", kind: flagKind, status: differs, note: "without TLS there is nothing to tell apart; only plain text is accepted", doc: "Accept TLS and plain text on one port."},
+	{name: "connection_idle_timeout", kind: durationKind, doc: "How long a client connection may be idle; MOSN's default is 90s."},
+	{name: "default_read_buffer_size", kind: integerKind, max: math.MaxInt32, status: ignored, doc: "First size of MOSN's read buffer."},
+	{name: "reuseport", kind: flagKind, status: ignored, doc: "SO_REUSEPORT, which MOSN sets for UDP only."},
+	{name: "log_path", kind: textKind, doc: "Log file of this listener in MOSN 0.x."},
+	{name: "log_level", kind: textKind, values: logLevels, unknown: differs, doc: "Log level of this listener in MOSN 0.x."},
+	{name: "handoff_restoreddestination", kind: flagKind, status: refused, note: "handing a connection to the listener of its original destination is not implemented", doc: "Hand a connection to the listener of its original destination (MOSN 0.x)."},
+	{name: "disable_conn_io", kind: flagKind, status: ignored, doc: "A switch of MOSN 0.x without effect."},
+}}
+
+var accessLogObject = &object{name: "an access log", keys: []key{
+	{name: "log_path", kind: textKind, doc: "File that the lines go to."},
+	{name: "log_format", kind: textKind, doc: "Format of a line, with %variables%."},
+}}
+
+var listenerFilterTypes = []value{
+	{name: "original_dst", status: refused, note: "connections that iptables redirected are not implemented: the original destination would not be used", doc: "Finds the destination before iptables' REDIRECT."},
+}
+
+var listenerFilterObject = &object{name: "a listener filter", keys: []key{
+	{name: "type", kind: textKind, required: true, values: listenerFilterTypes, doc: "Name of the filter."},
+	{name: "config", kind: byTypeKind, values: listenerFilterTypes, doc: "Settings of the filter."},
+}}
+
+var filterChainObject = &object{name: "a filter chain", keys: []key{
+	{name: "match", kind: textKind, status: ignored, doc: "Never used by MOSN."},
+	{name: "tls_context", kind: objectKind, object: tlsObject, doc: "TLS toward clients."},
+	{name: "tls_context_set", kind: objectsKind, object: tlsObject, doc: "Several certificates, chosen by server name."},
+	{name: "filters", kind: objectsKind, object: networkFilterObject, required: true, doc: "The network filters; one of them is the proxy."},
+}}
+
+// tlsObject has no effect in MOSN unless status is true, so nothing else in it
+// is reported.
+var tlsObject = &object{name: "a TLS context", keys: []key{
+	{name: "status", kind: flagKind, status: refused, note: "TLS is not implemented; connections would be in plain text", doc: "Whether TLS is on."},
+	{name: "type", kind: textKind, status: ignored, doc: "Registered provider of the settings."},
+	{name: "server_name", kind: textKind, status: ignored, doc: "Name to send and to verify, or that selects the certificate."},
+	{name: "ca_cert", kind: textKind, status: ignored, doc: "Certificates to trust: a path or PEM text."},
+	{name: "cert_chain", kind: textKind, status: ignored, doc: "Own certificate: a path or PEM text."},
+	{name: "private_key", kind: textKind, status: ignored, doc: "Key of the own certificate: a path or PEM text."},
+	{name: "verify_client", kind: flagKind, status: ignored, doc: "Verify a certificate that the client sends."},
+	{name: "verify_server", kind: flagKind, status: ignored, doc: "Verify the server's certificate (MOSN 0.x)."},
+	{name: "require_client_cert", kind: flagKind, status: ignored, doc: "Refuse clients without a certificate."},
+	{name: "insecure_skip", kind: flagKind, status: ignored, doc: "Do not verify the server."},
+	{name: "cipher_suites", kind: textKind, status: ignored, doc: "Cipher suites, joined by colons."},
+	{name: "ecdh_curves", kind: textKind, status: ignored, doc: "Curves, joined by commas."},
+	{name: "min_version", kind: textKind, status: ignored, values: tlsVersions, doc: "Lowest version of TLS."},
+	{name: "max_version", kind: textKind, status: ignored, values: tlsVersions, doc: "Highest version of TLS."},
+	{name: "alpn", kind: textKind, status: ignored, doc: "Protocols to negotiate, joined by commas: h2, http/1.1, sofa."},
+	{name: "ticket", kind: textKind, status: ignored, doc: "Key of session tickets."},
+	{name: "fall_back", kind: flagKind, status: ignored, doc: "Use plain text where TLS fails."},
+	{name: "inspector", kind: flagKind, status: ignored, doc: "Accept TLS and plain text on one port (MOSN 0.x)."},
+	{name: "extend_verify", kind: anyKind, status: ignored, doc: "Settings of a registered verifier."},
+	{name: "callbacks", kind: textsKind, status: ignored, doc: "Hooks to run after the settings were read."},
+	{name: "sds_source", kind: anyKind, status: ignored, doc: "Where certificates are fetched from by SDS."},
+}}
+
+var tlsVersions = named("tls_auto", "tlsv1_0", "tlsv1_1", "tlsv1_2", "tlsv1_3")
+
+var tracingObject = &object{name: "tracing", keys: []key{
+	{name: "enable", kind: flagKind, status: differs, note: "tracing is not implemented; no spans are sent", doc: "Whether spans are sent."},
+	{name: "driver", kind: textKind, status: ignored, values: named("SOFATracer", "SkyWalking", "jaeger", "zipkin", "otel"), doc: "What spans are sent to."},
+	{name: "tracer", kind: textKind, status: ignored, doc: "Older name of driver."},
+	{name: "config", kind: anyKind, status: ignored, doc: "Settings of the driver."},
+}}
+
+var metricsObject = &object{name: "metrics", keys: []key{
+	{name: "sinks", kind: objectsKind, object: metricsSinkObject, doc: "Where metrics are sent or shown."},
+	{name: "stats_matcher", kind: objectKind, object: statsMatcherObject, doc: "Metrics that are left out."},
+	{name: "shm_zone", kind: textKind, doc: "Shared memory that keeps metrics over an upgrade."},
+	{name: "shm_size", kind: anyKind, doc: "Size of the shared memory, as in \"10MB\"."},
+	{name: "flush_mosn", kind: flagKind, doc: "Include the metrics of the process itself."},
+	{name: "lazy_flush", kind: flagKind, doc: "Compute metrics only when they are read."},
+	{name: "sample", kind: objectKind, object: metricsSampleObject, doc: "How histograms sample."},
+	{name: "ewma", kind: objectKind, object: metricsAverageObject, doc: "How moving averages decay."},
+}}
+
+var metricsSinkObject = &object{name: "a metrics sink", keys: []key{
+	{name: "type", kind: textKind, values: named("prometheus", "console"), required: true, doc: "Kind of the sink."},
+	{name: "config", kind: anyKind, doc: "Settings of the sink."},
+}}
+
+var statsMatcherObject = &object{name: "a stats matcher", keys: []key{
+	{name: "reject_all", kind: flagKind, doc: "Keep no metrics."},
+	{name: "exclusion_labels", kind: textsKind, doc: "Labels that are left out."},
+	{name: "exclusion_keys", kind: textsKind, doc: "Metrics that are left out."},
+}}
+
+var metricsSampleObject = &object{name: "a metrics sample", keys: []key{
+	{name: "type", kind: textKind, values: named("UNIFORM", "EXP_DECAY"), doc: "Kind of the sample."},
+	{name: "size", kind: integerKind, max: math.MaxInt32, doc: "Values kept."},
+	{name: "exp_decay_alpha", kind: numberKind, doc: "Weight of recent values."},
+}}
+
+var metricsAverageObject = &object{name: "a moving average", keys: []key{
+	{name: "alpha", kind: numberKind, doc: "Weight of the newest value."},
+	{name: "target", kind: numberKind, doc: "What an old value decays to within duration."},
+	{name: "duration", kind: durationKind, doc: "Time of the decay to target."},
+}}
+
+var adminObject = &object{name: "admin", keys: []key{
+	{name: "address", kind: objectKind, object: adminAddressObject, doc: "Address that the admin server listens on."},
+	{name: "access_log_path", kind: textKind, doc: "Envoy's log of admin requests."},
+}}
+
+var adminAddressObject = &object{name: "an admin address", keys: []key{
+	{name: "socket_address", kind: objectKind, object: socketAddressObject, doc: "The TCP address."},
+}}
+
+var socketAddressObject = &object{name: "a socket address", keys: []key{
+	{name: "address", kind: textKind, doc: "The IP address."},
+	{name: "port_value", kind: integerKind, max: math.MaxUint16, doc: "The port."},
+	{name: "protocol", kind: textKind, status: ignored, doc: "Always TCP."},
+}}
+
+var pprofObject = &object{name: "pprof", keys: []key{
+	{name: "debug", kind: flagKind, status: differs, note: "no profiling server is started from the configuration", doc: "Whether the profiling server is started."},
+	{name: "port_value", kind: integerKind, max: math.MaxUint16, status: ignored, doc: "Port of the profiling server; 9090 in MOSN."},
+	{name: "endpoint", kind: textKind, status: ignored, doc: "Address of the profiling server; 0.0.0.0 in MOSN."},
+}}
+
+var pluginObject = &object{name: "plugin", keys: []key{
+	{name: "log_base", kind: textKind, doc: "Directory of the plugins' logs."},
+}}

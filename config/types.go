@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import "time"
+
+// Config is one configuration file with every default filled in. It is not
+// changed after it was returned and may be read from any goroutine.
+type Config struct {
+	Server   Server
+	Clusters []Cluster
+	// PidFile is empty when the file names none.
+	PidFile string
+}
+
+// Server is the one entry of "servers".
+type Server struct {
+	Name string
+	// LogPath is "stdout", "stderr" or the path of a file.
+	LogPath  string
+	LogLevel string
+	// Processor is the number of loops asked for, 0 when the file leaves it to
+	// the proxy.
+	Processor       int
+	GracefulTimeout time.Duration
+	Listeners       []Listener
+	// Routers are those of "routers" and those that stand inside filters.
+	// Their names are unique.
+	Routers []Router
+}
+
+// Listener is one address that connections arrive at.
+type Listener struct {
+	Name string
+	// Network is "tcp" or "unix".
+	Network string
+	Address string
+	// BindPort false means that no socket is opened for it.
+	BindPort bool
+	// LogPath and LogLevel are empty when they are those of the server.
+	LogPath  string
+	LogLevel string
+	// IdleTimeout is 0 when the file states none.
+	IdleTimeout time.Duration
+	Proxy       Proxy
+	Path        string
+}
+
+// Protocol is a wire protocol in the terms of this package.
+type Protocol uint8
+
+const (
+	// ProtocolSame stands for the protocol of the other side.
+	ProtocolSame Protocol = iota
+	ProtocolBolt
+	ProtocolHTTP2
+)
+
+// String is the protocol's name in messages.
+func (p Protocol) String() string {
+	switch p {
+	case ProtocolBolt:
+		return "bolt"
+	case ProtocolHTTP2:
+		return "http2"
+	}
+	return "same"
+}
+
+// Proxy is the filter "proxy" of a listener.
+type Proxy struct {
+	// Downstream is the set of protocols that clients may speak, each once and
+	// never ProtocolSame. With more than one the first bytes decide.
+	Downstream []Protocol
+	// Upstream is ProtocolSame when nothing is to be converted.
+	Upstream Protocol
+	// RouterName is one of Server.Routers, or names none of them: then no
+	// request of this listener has a route.
+	RouterName         string
+	FallbackForUnknown bool
+	HTTP2              HTTP2Options
+	Bolt               BoltOptions
+	Path               string
+}
+
+// HTTP2Options is extend_config.Http2.
+type HTTP2Options struct {
+	// UseStream is MOSN's switch from whole bodies to streamed ones.
+	UseStream bool
+}
+
+// BoltOptions is extend_config.bolt.
+type BoltOptions struct {
+	// GoAway tells clients of a draining proxy to leave, with a Bolt command
+	// that only some of them know.
+	GoAway bool
+}
+
+// Router is a named set of virtual hosts.
+type Router struct {
+	Name         string
+	VirtualHosts []VirtualHost
+	Path         string
+}
+
+// VirtualHost is the routes of some domains, tried in order.
+type VirtualHost struct {
+	Name    string
+	Domains []string
+	Routes  []Route
+	Path    string
+}
+
+// Route sends what it matches to a cluster.
+type Route struct {
+	Match  Match
+	Action Action
+	Path   string
+}
+
+// MatchKind says which field of a Match is compared besides the headers.
+type MatchKind uint8
+
+const (
+	// MatchHeaders compares headers only; with none it matches every request.
+	// With "service" as its only header it is MOSN's RPC rule, in which the
+	// value ".*" is any service and every other value is compared as it is.
+	MatchHeaders MatchKind = iota
+	MatchPrefix
+	MatchPath
+	MatchRegex
+)
+
+// Match is the condition of a route. Only the field that Kind names is set;
+// Headers are compared in addition, all of them.
+type Match struct {
+	Kind      MatchKind
+	Prefix    string
+	PathExact string
+	// Regex is valid for package regexp, like every HeaderMatch.Value with
+	// Regex set.
+	Regex   string
+	Headers []HeaderMatch
+	Path    string
+}
+
+// HeaderMatch compares one header, exactly or by an unanchored expression.
+type HeaderMatch struct {
+	Name  string
+	Value string
+	Regex bool
+}
+
+// Action is where a matched request goes.
+type Action struct {
+	// Cluster may name a cluster that does not exist.
+	Cluster string
+	// Timeout bounds the whole exchange; TimeoutSet is false when it is the
+	// default.
+	Timeout    time.Duration
+	TimeoutSet bool
+	// UpstreamProtocol overrides Proxy.Upstream unless it is ProtocolSame.
+	UpstreamProtocol Protocol
+	Retry            Retry
+}
+
+// Retry is a route's retry_policy.
+type Retry struct {
+	On bool
+	// Count is the number of retries asked for, 0 when unset.
+	Count uint32
+	// PerTryTimeout is 0 when unset.
+	PerTryTimeout time.Duration
+	StatusCodes   []uint32
+}
+
+// Balancing is how a host of a cluster is chosen.
+type Balancing uint8
+
+const (
+	RoundRobin Balancing = iota
+	Random
+)
+
+// Cluster is a named set of hosts that serve the same.
+type Cluster struct {
+	Name string
+	// Type is SIMPLE or one of the names that mean the same.
+	Type              string
+	LB                Balancing
+	MaxRequestPerConn uint32
+	ConnBufferLimit   uint32
+	ConnectTimeout    time.Duration
+	// IdleTimeout is 0 when the file states none.
+	IdleTimeout time.Duration
+	Hosts       []Host
+	Path        string
+}
+
+// Host is one address of a cluster.
+type Host struct {
+	// Address is "host:port" or the path of a Unix socket.
+	Address  string
+	Hostname string
+	// Weight is within 1 and 128, as in MOSN.
+	Weight uint32
+	Path   string
+}

@@ -1,0 +1,3 @@
+package eventloop
+const childEnv = "EVENTLOOP_TEST_CHILD"
+func runChild(string) int { return 0 }

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package eventloop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// acceptPauseMin and acceptPauseMax bound the pause after an accept that
+	// failed: short enough not to be noticed once, long enough not to spin.
+	acceptPauseMin = 5 * time.Millisecond
+	acceptPauseMax = time.Second
+	// acceptLogEvery keeps a lasting shortage from filling the log.
+	acceptLogEvery = time.Second
+	// enrollsAtOnce bounds the connections on their way to a loop; beyond it
+	// clients wait in the kernel's queue.
+	enrollsAtOnce = 256
+)
+
+// ListenConfig says where to listen and what to do with a connection.
+type ListenConfig struct {
+	// Network is "tcp" (both IPv4 and IPv6 where the address has no host),
+	// "tcp4", "tcp6" or "unix".
+	Network string
+	// Address is host:port, a path, or @name for an abstract Unix socket.
+	Address string
+	// Accept runs on the loop that the connection was given to and returns its
+	// handler; nil closes it.
+	Accept func(c *Conn) Handler
+	// MaxConns is how many connections may be open; one more is closed at
+	// once. 0 is no limit.
+	MaxConns int
+	// KeepAlive is the idle time before TCP probes the peer; 0 is 15 s,
+	// negative is never.
+	KeepAlive time.Duration
+}
+
+// Listener accepts connections for a reactor.
+type Listener struct {
+	reactor   *Reactor
+	config    ListenConfig
+	inner     net.Listener
+	file      socketFile
+	log       *slog.Logger
+	conns     atomic.Int64
+	refused   atomic.Uint64
+	exhausted chan struct{} // an enrolment found the process out of resources
+	quit      chan struct{}
+	done      chan struct{}
+	closeOnce sync.Once
+	closeErr  error
+}
+
+// Listen starts to accept connections. It may be called at any time.
+func (r *Reactor) Listen(config ListenConfig) (*Listener, error) {
+	ln := &Listener{
+		reactor: r, config: config,
+		log:       r.log.With("listener", config.Network+" "+config.Address),
+		exhausted: make(chan struct{}, 1),
+		quit:      make(chan struct{}),
+		done:      make(chan struct{}),
+	}
+	if config.Accept == nil {
+		return nil, listenError(config, errors.New("ListenConfig.Accept is missing"))
+	}
+	if err := checkNetwork(config.Network); err != nil {
+		return nil, listenError(config, err)
+	}
+	if err := ln.bind(); err != nil {
+		return nil, listenError(config, err)
+	}
+	if !r.adopt(ln) {
+		ln.file.remove()
+		ln.inner.Close()
+		return nil, listenError(config, ErrStopped)
+	}
+	go ln.run()
+	return ln, nil
+}
+
+func (ln *Listener) bind() (err error) {
+	if ln.config.Network == "unix" {
+		ln.inner, ln.file, err = listenUnix(ln.config.Address)
+		return err
+	}
+	lc := net.ListenConfig{KeepAlive: ln.config.KeepAlive}
+	ln.inner, err = lc.Listen(context.Background(), ln.config.Network, ln.config.Address)
+	return err
+}
+
+// listenError names the listener and says what to do about the usual errors.
+func listenError(config ListenConfig, err error) error {
+	advice := ""
+	switch {
+	case errors.Is(err, unix.EADDRINUSE):
+		err, advice = unix.EADDRINUSE, ": another process or listener has this address"
+	case errors.Is(err, unix.EADDRNOTAVAIL):
+		err, advice = unix.EADDRNOTAVAIL, ": no interface of this host has this address"
+	case errors.Is(err, unix.EACCES):
+		err, advice = unix.EACCES, ": a port below 1024 needs CAP_NET_BIND_SERVICE, a path a writable directory"
+	default:
+		var op *net.OpError
+		if errors.As(err, &op) {
+			err = op.Err
+		}
+	}
+	return fmt.Errorf("listen %s %s: %w%s", config.Network, config.Address, err, advice)
+}
+
+// Addr is the address listened on, with the port that was chosen for port 0.
+func (ln *Listener) Addr() net.Addr { return ln.inner.Addr() }
+
+// Conns is the number of the listener's open connections. Any goroutine may
+// call it.
+func (ln *Listener) Conns() int { return int(ln.conns.Load()) }
+
+// Refused counts the connections closed because of MaxConns.
+func (ln *Listener) Refused() uint64 { return ln.refused.Load() }
+
+// Close stops accepting. Open connections live on.
+func (ln *Listener) Close() error {
+	ln.closeOnce.Do(func() {
+		ln.file.remove()
+		close(ln.quit)
+		ln.closeErr = ln.inner.Close()
+		<-ln.done
+		ln.reactor.release(ln)
+	})
+	return ln.closeErr
+}
+
+// run accepts until the listener is closed. Being out of descriptors or memory
+// makes it pause: clients then wait in the kernel's queue.
+func (ln *Listener) run() {
+	defer close(ln.done)
+	pause, logged := acceptPauseMin, time.Time{}
+	for {
+		nc, err := ln.inner.Accept()
+		if err == nil {
+			ln.admit(nc)
+			select {
+			case <-ln.exhausted:
+				err = errors.New("an accepted connection was dropped: out of file descriptors or memory")
+			default:
+				pause = acceptPauseMin
+				continue
+			}
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if time.Since(logged) > acceptLogEvery {
+			logged = time.Now()
+			ln.log.Warn("accept pauses", "error", err, "pause", pause)
+		}
+		if !ln.wait(pause) {
+			return
+		}
+		pause = min(2*pause, acceptPauseMax)
+	}
+}
+
+// wait pauses, and tells whether to go on.
+func (ln *Listener) wait(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ln.quit:
+		return false
+	}
+}
+
+// admit hands an accepted connection to the loop with the fewest. It waits only
+// while too many are on their way already.
+func (ln *Listener) admit(nc net.Conn) {
+	if n := ln.conns.Add(1); ln.config.MaxConns > 0 && n > int64(ln.config.MaxConns) {
+		ln.conns.Add(-1)
+		ln.refused.Add(1)
+		nc.Close()
+		return
+	}
+	select {
+	case ln.reactor.enrolls <- struct{}{}:
+	case <-ln.quit:
+		ln.drop(nc)
+		return
+	}
+	if !ln.reactor.gate.enter() {
+		<-ln.reactor.enrolls
+		ln.drop(nc)
+		return
+	}
+	a := &admission{loop: ln.reactor.leastLoaded(), listener: ln}
+	go func() {
+		defer ln.reactor.gate.leave()
+		defer func() { <-ln.reactor.enrolls }()
+		if err := a.enroll(nc); err != nil {
+			ln.failed(err)
+		}
+	}()
+}
+
+func (ln *Listener) drop(nc net.Conn) {
+	ln.conns.Add(-1)
+	nc.Close()
+}
+
+// failed is a connection that did not make it to its loop.
+func (ln *Listener) failed(err error) {
+	ln.conns.Add(-1)
+	if !outOfResources(err) && !errors.Is(err, errNotOpened) {
+		ln.log.Warn("an accepted connection was dropped", "error", err)
+		return
+	}
+	select {
+	case ln.exhausted <- struct{}{}:
+	default:
+	}
+}

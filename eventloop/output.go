@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package eventloop
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// throughMin is the size from which a write straight from the caller's bytes is
+// cheaper than a copy that goes out with the rest of the turn.
+const throughMin = 16 << 10
+
+// Append copies b behind what is already to be sent.
+func (c *Conn) Append(b []byte) {
+	if len(b) == 0 || !c.writable() {
+		return
+	}
+	c.room(len(b))
+	c.out.B = append(c.out.B, b...)
+	c.appended(len(b))
+	if len(c.out.B)-c.sent >= connOutput && !c.waiting {
+		c.loop.stats.FlushesEarly++
+		c.flush()
+	}
+}
+
+// Extend appends n bytes and returns them, to be filled in before the next call
+// on the connection or the return of the callback.
+func (c *Conn) Extend(n int) []byte {
+	n = max(n, 0)
+	if !c.writable() {
+		return c.loop.scratchBytes(n)
+	}
+	if held := c.Buffered(); held > 0 && held+n > connOutput && !c.waiting {
+		c.loop.stats.FlushesEarly++
+		if c.flush(); !c.writable() {
+			return c.loop.scratchBytes(n)
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	c.room(n)
+	start := len(c.out.B)
+	c.out.B = c.out.B[:start+n]
+	c.appended(n)
+	return c.out.B[start : start+n : start+n]
+}
+
+// WriteThrough sends b behind what was appended before it, in one call and from
+// where it lies; what the kernel refuses is copied. A small b is appended.
+func (c *Conn) WriteThrough(b []byte) {
+	if len(b) < throughMin || c.waiting {
+		c.Append(b)
+		return
+	}
+	if !c.writable() {
+		return
+	}
+	held := c.Buffered()
+	n := c.send(c.pending(), b)
+	if !c.writable() {
+		return
+	}
+	if n < held {
+		c.sent += n
+		n = held
+	} else {
+		c.dropOutput()
+	}
+	if rest := b[n-held:]; len(rest) > 0 {
+		c.room(len(rest))
+		c.out.B = append(c.out.B, rest...)
+	}
+	c.settle()
+}
+
+// Buffered is the number of bytes not yet taken by the kernel.
+func (c *Conn) Buffered() int {
+	if c.out == nil {
+		return 0
+	}
+	return len(c.out.B) - c.sent
+}
+
+// Blocked tells that what the kernel refused is over the high watermark, and
+// has not come down to the low one since. OnWritable follows.
+func (c *Conn) Blocked() bool { return c.blocked }
+
+// writable tells whether written bytes have any chance to arrive. It guards
+// every use of fd: after the end its number may be another connection's.
+func (c *Conn) writable() bool { return c.phase == phaseOpen && !c.broken }
+
+// appended accounts n more bytes of output.
+func (c *Conn) appended(n int) {
+	c.loop.turnBytes += n
+	if c.waiting {
+		// The kernel took nothing since it refused, so all of it is refused.
+		c.judge()
+		return
+	}
+	c.markDirty()
+}
+
+// room makes place for n more bytes. Bytes already taken by the kernel are
+// overwritten once they are the larger part, so that moving the rest costs no
+// more than sending it did.
+func (c *Conn) room(n int) {
+	if c.out == nil {
+		c.out = c.loop.pool.Get()
+	}
+	b := c.out.B
+	if cap(b)-len(b) < n && c.sent > len(b)/2 {
+		b = append(b[:0], b[c.sent:]...)
+		c.sent = 0
+	}
+	if need := len(b) + n; need > cap(b) {
+		grown := make([]byte, len(b), max(need, 2*cap(b), outputMin))
+		copy(grown, b)
+		b = grown
+	}
+	c.out.B = b
+}
+
+// outputMin is the first size of an output buffer: a few small frames.
+const outputMin = 1 << 10
+
+// pending is what is to be sent.
+func (c *Conn) pending() []byte {
+	if c.out == nil {
+		return nil
+	}
+	return c.out.B[c.sent:]
+}
+
+// dropOutput gives the output buffer back. One that a stuck peer made grow is
+// left to the collector instead.
+func (c *Conn) dropOutput() {
+	if c.out == nil {
+		return
+	}
+	if cap(c.out.B) <= turnOutput {
+		c.loop.pool.Put(c.out)
+	}
+	c.out, c.sent = nil, 0
+}
+
+// flush sends what is to be sent, with one write, and tells the kernel about a
+// changed pause. It calls no handler.
+func (c *Conn) flush() {
+	if c.phase == phaseEnded {
+		return
+	}
+	if held := c.Buffered(); held > 0 && !c.waiting {
+		n := c.send(c.pending(), nil)
+		if c.out == nil {
+			return // the write failed
+		}
+		if c.sent += n; n == held {
+			c.dropOutput()
+		}
+	}
+	c.settle()
+	c.applyMask()
+}
+
+// send writes a and then b with one system call and returns how many bytes the
+// kernel took. When it refused some, the watcher will tell when it takes more.
+func (c *Conn) send(a, b []byte) int {
+	n, err := c.loop.write(c.fd, a, b)
+	if err != nil && err != unix.EAGAIN {
+		c.writeFailed(os.NewSyscallError("write", err))
+		return 0
+	}
+	if n > 0 {
+		c.progress = true
+	}
+	if n < len(a)+len(b) {
+		c.loop.stats.Refused++
+		c.waiting = true
+		c.rewatch()
+	}
+	return n
+}
+
+// write is the only write to a socket.
+func (l *Loop) write(fd int, a, b []byte) (n int, err error) {
+	for {
+		switch {
+		case len(b) == 0:
+			n, err = unix.Write(fd, a)
+		case len(a) == 0:
+			n, err = unix.Write(fd, b)
+		default:
+			l.views = [2][]byte{a, b}
+			n, err = unix.Writev(fd, l.views[:])
+			l.views = [2][]byte{}
+		}
+		if err == unix.EINTR {
+			continue
+		}
+		l.stats.Writes++
+		if n = max(n, 0); err == nil {
+			l.stats.BytesWritten += uint64(n)
+		}
+		return n, err
+	}
+}
+
+// settle draws the conclusions from what the kernel took or refused.
+func (c *Conn) settle() {
+	if c.phase == phaseEnded {
+		return
+	}
+	c.judge()
+	if c.phase == phaseClosing && c.out == nil {
+		c.sendFIN()
+	}
+}
+
+// judge compares what the kernel refused with the watermarks.
+func (c *Conn) judge() {
+	refused := 0
+	if c.waiting {
+		refused = c.Buffered()
+	}
+	switch {
+	case !c.blocked && refused > c.high:
+		c.blocked = true
+		c.loop.stats.Blocked++
+	case c.blocked && refused <= c.low:
+		c.blocked = false
+		c.notify(noticeWritable)
+	}
+}
+
+// rewatch asks the watcher for the connection's next event.
+func (c *Conn) rewatch() {
+	err := c.loop.watch.arm(c.fd, c.id, c.waiting, !c.watched)
+	if err != nil {
+		c.end(causeOf(err), err)
+		return
+	}
+	c.watched = true
+}
+
+// onWatch is the watcher's event, which comes once per rewatch.
+func (c *Conn) onWatch(events uint32) {
+	if c.phase == phaseEnded || !c.watched {
+		return
+	}
+	if c.owned && events&(unix.EPOLLERR|unix.EPOLLHUP) != 0 {
+		err := socketError(c.fd)
+		c.end(causeOf(err), err)
+		return
+	}
+	c.waiting = false
+	c.flush()
+	if c.owned && !c.waiting && c.phase != phaseEnded {
+		c.rewatch()
+	}
+}
+
+// scratchBytes is where writes to a closed connection go.
+func (l *Loop) scratchBytes(n int) []byte {
+	if n > connOutput {
+		return make([]byte, n)
+	}
+	if l.scratch == nil {
+		l.scratch = make([]byte, connOutput)
+	}
+	return l.scratch[:n:n]
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package eventloop
+
+// Stats are the counters of one loop. They only grow, but for Conns.
+type Stats struct {
+	Turns        uint64 // turns of the loop; an idle loop makes none
+	Tasks        uint64 // functions run for Post
+	Alarms       uint64 // wake-ups by the loop's timerfd
+	Timers       uint64 // timers expired
+	Reads        uint64 // reads that brought bytes
+	BytesRead    uint64
+	Writes       uint64 // write and writev calls
+	BytesWritten uint64
+	Refused      uint64 // writes of which the kernel did not take everything
+	FlushesEarly uint64 // flushes before the end of a turn, because too much was held
+	TurnsQueued  uint64 // turns whose flush was put off to the end of the next batch
+	Blocked      uint64 // times a connection went over its high watermark
+	HalfClosed   uint64 // connections that lived on after the peer's FIN
+	Panics       uint64 // callbacks that panicked
+	Opened       uint64 // connections ever opened
+	Conns        uint64 // connections open now
+}
+
+// Stats returns a copy of the loop's counters. Only the loop may call it;
+// others post a function that does.
+func (l *Loop) Stats() Stats { return l.stats }
+
+// Add adds the counters of another loop.
+func (s *Stats) Add(o Stats) {
+	s.Turns += o.Turns
+	s.Tasks += o.Tasks
+	s.Alarms += o.Alarms
+	s.Timers += o.Timers
+	s.Reads += o.Reads
+	s.BytesRead += o.BytesRead
+	s.Writes += o.Writes
+	s.BytesWritten += o.BytesWritten
+	s.Refused += o.Refused
+	s.FlushesEarly += o.FlushesEarly
+	s.TurnsQueued += o.TurnsQueued
+	s.Blocked += o.Blocked
+	s.HalfClosed += o.HalfClosed
+	s.Panics += o.Panics
+	s.Opened += o.Opened
+	s.Conns += o.Conns
+}

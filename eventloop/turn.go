@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package eventloop
+
+const (
+	// turnOutput is how much a turn may append before it flushes early: what a
+	// loop holds for all its connections stays within a second-level cache.
+	turnOutput = 1 << 20
+	// connOutput is how much one connection may hold before it is written
+	// early: one write of this size costs little more per byte than any larger.
+	connOutput = 64 << 10
+	// roundsPerTurn bounds flush, tasks that the flush led to, flush of what
+	// these wrote, and so on; the rest waits until the sockets had their turn.
+	roundsPerTurn = 4
+)
+
+// enter begins a callback from gnet, and a turn unless one is open.
+func (l *Loop) enter() {
+	if !l.inTurn {
+		l.inTurn = true
+		l.now = monotonic()
+		l.stats.Turns++
+	}
+}
+
+// leave ends a callback from gnet: it runs the queued tasks and decides whether
+// the turn is flushed now or with the rest of the batch.
+func (l *Loop) leave() {
+	l.runTasks()
+	switch {
+	case l.stopping:
+		l.finishTurn()
+	case len(l.dirty) == 0 && l.tasks.empty():
+		if !l.turnQueued {
+			l.endTurn()
+		}
+	case l.turnBytes > turnOutput:
+		l.stats.FlushesEarly++
+		l.finishTurn()
+	case l.turnQueued:
+	case l.pace.alone():
+		l.finishTurn()
+	default:
+		l.queueTurn()
+	}
+}
+
+// queueTurn puts the flush off until the loop has served the other sockets of
+// this batch.
+func (l *Loop) queueTurn() {
+	l.turnQueued = true
+	l.stats.TurnsQueued++
+	if err := l.poll.trigger(l.endOfBatch); err != nil {
+		l.turnQueued = false
+		l.log.Error("the end of a turn could not be queued", "error", err)
+		l.finishTurn()
+	}
+}
+
+// finishTurn flushes every dirty connection once, and ends the turn.
+func (l *Loop) finishTurn() {
+	for range roundsPerTurn {
+		l.flushDirty()
+		l.runTasks()
+		if len(l.dirty) == 0 && l.tasks.empty() {
+			break
+		}
+	}
+	l.endTurn()
+}
+
+func (l *Loop) flushDirty() {
+	for i := 0; i < len(l.dirty); i++ {
+		c := l.dirty[i]
+		l.dirty[i] = nil
+		c.dirty = false
+		l.flushConn(c)
+	}
+	l.dirty = l.dirty[:0]
+	l.turnBytes = 0
+}
+
+func (l *Loop) flushConn(c *Conn) {
+	defer l.rescue("flush", c)
+	c.flush()
+}
+
+// endTurn closes the turn and arms the alarm for the next timer, or for now when
+// work was left over. A task that gnet runs may not trigger another one for
+// that: gnet would run it before any socket.
+func (l *Loop) endTurn() {
+	l.inTurn = false
+	if !l.turnQueued {
+		l.pace.reads = 0
+	}
+	due := l.wheel.due
+	if len(l.dirty) > 0 || !l.tasks.empty() || l.inboxLeft {
+		due = 0
+	}
+	if due < l.alarm.at {
+		if err := l.alarm.set(due, monotonic()); err != nil {
+			l.log.Error("the loop's timer could not be set", "error", err)
+		}
+	}
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pipeline
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/sideloop/sideloop/cluster"
+	"github.com/sideloop/sideloop/codec"
+	"github.com/sideloop/sideloop/pipeline/router"
+)
+
+// Verdict is what the first bytes of a connection say about its protocol.
+type Verdict uint8
+
+const (
+	No Verdict = iota
+	Yes
+	// More means that the bytes so far could be the protocol's.
+	More
+)
+
+// Server is how to serve one protocol downstream.
+type Server struct {
+	Protocol codec.Protocol
+	// Detect judges the first bytes of a connection. It is asked only where a
+	// listener speaks several protocols.
+	Detect func(prefix []byte) Verdict
+	New    func(codec.Sink, codec.Owner, codec.Acceptor, *codec.Memory) codec.ServerSession
+}
+
+// Chain is the filter chain of one listener: proxy and connection_manager. It
+// never changes; a connection keeps the chain it was accepted with.
+type Chain struct {
+	Listener string
+	Servers  []Server
+	// Upstream is the protocol toward upstreams unless a route says otherwise;
+	// ProtocolUnknown means that of the client.
+	Upstream codec.Protocol
+	// Router is the name of the table that routes this listener's requests.
+	Router string
+	// IdleTimeout closes connections on which nothing happens.
+	IdleTimeout time.Duration
+	// Log gets failed requests. It must not block.
+	Log *slog.Logger
+}
+
+// Snapshot is what requests are routed by. It never changes; publishing another
+// one replaces it for the requests that begin afterwards.
+type Snapshot struct {
+	Routers  map[string]*router.Table
+	Clusters cluster.Set
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pipeline
+
+import (
+	"time"
+
+	"github.com/sideloop/sideloop/codec"
+	"github.com/sideloop/sideloop/pipeline/router"
+)
+
+const (
+	// headersTimeout bounds the wait for a reply's head when neither the route
+	// nor the request states a timeout. It is MOSN's default.
+	headersTimeout = int64(60 * time.Second)
+	// progressTimeout ends an exchange on which nothing moves.
+	progressTimeout = int64(5 * time.Minute)
+)
+
+// clock is an exchange's deadlines, in loop time.
+type clock struct {
+	// deadline bounds the whole exchange; 0 when nothing does.
+	deadline int64
+	// progress is when something last moved.
+	progress int64
+	// patient exchanges wait for the reply's head as long as something moves:
+	// gRPC, and Bolt requests that ask for no timeout.
+	patient bool
+}
+
+// start sets the deadlines of a request that arrived at now. The timeout that
+// the request states wins when it is shorter than the route's.
+func (c *clock) start(now int64, r *router.Route, h codec.Head) {
+	*c = clock{progress: now, patient: h.Streaming()}
+	var limit time.Duration
+	if r.TimeoutSet {
+		limit = r.Timeout
+	}
+	if own, ok := h.Timeout(); ok {
+		if own < 0 {
+			c.patient = true
+		} else if limit == 0 || own < limit {
+			// A deadline of zero has passed already, but still wants an answer.
+			limit = max(own, time.Millisecond)
+		}
+	}
+	if limit > 0 && now+int64(limit) > now {
+		c.deadline = now + int64(limit)
+	}
+}
+
+// due is when the exchange ends unless something happens, and for what reason.
+func (c *clock) due(replyStarted bool) (int64, codec.Reason) {
+	switch {
+	case c.deadline > 0:
+		return c.deadline, codec.UpstreamTimeout
+	case !replyStarted && !c.patient:
+		return c.progress + headersTimeout, codec.UpstreamTimeout
+	}
+	return c.progress + progressTimeout, codec.IdleTimeout
+}
+
+// schedule sets the exchange's timer. Progress moves what is due later without
+// touching the timer; the timer looks again when it fires.
+func (e *exchange) schedule(now, due int64) {
+	e.worker.loop.Schedule(&e.timer, time.Duration(max(due-now, 0)))
+}
+
+// startClock starts the exchange's deadlines.
+func (e *exchange) startClock(h codec.Head) {
+	now := e.worker.loop.Now()
+	e.clock.start(now, e.route, h)
+	due, _ := e.clock.due(false)
+	e.schedule(now, due)
+}
+
+// moved notes that the exchange makes progress.
+func (e *exchange) moved() { e.clock.progress = e.worker.loop.Now() }
+
+// streamsReply switches to progress limits for a reply that is streamed to a
+// Bolt client: its timeout is for replies that come as one frame.
+func (e *exchange) streamsReply() {
+	if e.from == codec.Bolt && e.clock.deadline > 0 {
+		e.clock.deadline, e.clock.patient = 0, true
+		due, _ := e.clock.due(true)
+		e.schedule(e.worker.loop.Now(), due)
+	}
+}

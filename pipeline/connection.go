@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pipeline
+
+import (
+	"time"
+
+	"github.com/sideloop/sideloop/codec"
+	"github.com/sideloop/sideloop/eventloop"
+	"github.com/sideloop/sideloop/stats"
+)
+
+// connection is one downstream connection: the handler of its bytes, the owner
+// of its session and the acceptor of its requests.
+type connection struct {
+	worker   *Worker
+	chain    *Chain
+	conn     *eventloop.Conn
+	session  codec.ServerSession // nil until the protocol is known
+	protocol codec.Protocol
+	prefix   []byte // first bytes that do not tell the protocol yet
+
+	active   int64 // loop time of the last bytes
+	draining bool
+	shut     bool // the session asked to be closed
+	closed   bool // the session has been closed
+	reason   codec.Reason
+
+	tick, idle eventloop.Timer
+	task       eventloop.Task
+	prev, next *connection
+}
+
+// connections is a worker's downstream connections.
+type connections struct {
+	first  *connection
+	length int
+}
+
+func (l *connections) add(c *connection) {
+	c.next = l.first
+	if c.next != nil {
+		c.next.prev = c
+	}
+	l.first = c
+	l.length++
+}
+
+func (l *connections) remove(c *connection) {
+	if c.prev != nil {
+		c.prev.next = c.next
+	} else {
+		l.first = c.next
+	}
+	if c.next != nil {
+		c.next.prev = c.prev
+	}
+	c.prev, c.next = nil, nil
+	l.length--
+}
+
+func newConnection(w *Worker, ec *eventloop.Conn, chain *Chain) *connection {
+	c := &connection{worker: w, chain: chain, conn: ec, active: w.loop.Now()}
+	c.tick.Expire, c.idle.Expire = (*sessionTick)(c), c
+	c.task.Runner = c
+	w.conns.add(c)
+	w.stats.Add(stats.DownstreamConnections)
+	w.loop.Schedule(&c.idle, chain.IdleTimeout)
+	if len(chain.Servers) == 1 {
+		c.serve(&chain.Servers[0])
+	}
+	return c
+}
+
+func (c *connection) serve(s *Server) {
+	c.protocol = s.Protocol
+	c.session = s.New(c.conn, c, c, c.worker.mem)
+}
+
+// OnData implements eventloop.Handler.
+func (c *connection) OnData(_ *eventloop.Conn, b []byte) int {
+	c.active = c.worker.loop.Now()
+	if c.shut || c.closed || c.session == nil && !c.detect(b) {
+		return len(b)
+	}
+	n := c.session.Feed(b, c.active)
+	if c.shut {
+		return len(b)
+	}
+	return n
+}
+
+// detect picks the session by the first bytes. It is false while they do not
+// suffice, in which case they are kept, and when no protocol claims them.
+func (c *connection) detect(b []byte) bool {
+	kept := len(c.prefix)
+	c.prefix = append(c.prefix, b[:min(len(b), detectLimit-kept)]...)
+	more := false
+	for i := range c.chain.Servers {
+		switch c.chain.Servers[i].Detect(c.prefix) {
+		case Yes:
+			c.serve(&c.chain.Servers[i])
+			// Fewer bytes than any frame has: nothing that could pause.
+			c.session.Feed(c.prefix[:kept], c.active)
+			c.prefix = nil
+			return true
+		case More:
+			more = true
+		}
+	}
+	if !more {
+		c.Glitch("unknown_protocol")
+		c.Shut(codec.ProtocolError)
+	}
+	return false
+}
+
+// detectLimit is the most bytes that telling the protocol may take: the HTTP/2
+// preface is the longest. A verdict on that many is never More.
+const detectLimit = 24
+
+// OnWritable implements eventloop.Handler.
+func (c *connection) OnWritable(*eventloop.Conn) {
+	if c.session != nil && !c.closed {
+		c.session.Writable()
+	}
+}
+
+// OnPeerClosed implements eventloop.Handler.
+func (c *connection) OnPeerClosed(*eventloop.Conn) {
+	if c.session == nil {
+		c.Shut(codec.ReasonNone)
+	} else if !c.closed {
+		c.session.PeerClosed()
+	}
+}
+
+// OnClose implements eventloop.Handler.
+func (c *connection) OnClose(_ *eventloop.Conn, cause eventloop.Cause) {
+	c.worker.stats.Add(stats.DownstreamConnectionsClosed)
+	c.worker.conns.remove(c)
+	r := codec.DownstreamClosed
+	switch {
+	case c.shut && c.reason != codec.ReasonNone:
+		r = c.reason
+	case cause == eventloop.CausePanic:
+		r = codec.Internal
+	case cause == eventloop.CauseStopped:
+		r = codec.Draining
+	}
+	c.close(r)
+}
+
+// close ends the session and with it every request in flight.
+func (c *connection) close(r codec.Reason) {
+	if c.closed {
+		return
+	}
+	c.closed = true
+	c.tick.Stop()
+	c.idle.Stop()
+	if c.session != nil {
+		c.session.Close(r)
+	}
+}
+
+// drain ends the connection in an orderly way.
+func (c *connection) drain() {
+	if c.draining {
+		return
+	}
+	c.draining = true
+	c.worker.loop.Queue(&c.task)
+}
+
+// Run implements eventloop.Runner: what a callback decided, after it has
+// returned.
+func (c *connection) Run() {
+	switch {
+	case c.closed:
+	case c.shut:
+		c.close(c.reason)
+		c.conn.Close()
+	case c.session == nil:
+		c.Shut(codec.ReasonNone)
+	default:
+		c.session.Drain()
+	}
+}
+
+// OnRequest implements codec.Acceptor.
+func (c *connection) OnRequest(s codec.Stream) codec.Receiver {
+	e := c.worker.newExchange()
+	e.begin(c, s)
+	return (*downstream)(e)
+}
+
+// Shut implements codec.Owner.
+func (c *connection) Shut(r codec.Reason) {
+	if c.shut {
+		return
+	}
+	c.shut, c.reason = true, r
+	c.worker.loop.Queue(&c.task)
+}
+
+// Released implements codec.Owner.
+func (c *connection) Released() {}
+
+// TickIn implements codec.Owner.
+func (c *connection) TickIn(d time.Duration) { c.worker.loop.ScheduleSooner(&c.tick, d) }
+
+// Glitch implements codec.Owner.
+func (c *connection) Glitch(word string) { c.worker.stats.Glitch(word) }
+
+// OnTimer implements eventloop.Expirer for the idle timeout.
+func (c *connection) OnTimer(now int64) {
+	limit := int64(c.chain.IdleTimeout)
+	if c.session != nil && c.session.Active() > 0 {
+		c.active = now
+	}
+	if left := c.active + limit - now; left > 0 {
+		c.worker.loop.Schedule(&c.idle, time.Duration(left))
+		return
+	}
+	c.drain()
+}
+
+// sessionTick is the connection as the Expirer of its session's ticks.
+type sessionTick connection
+
+// OnTimer implements eventloop.Expirer.
+func (t *sessionTick) OnTimer(now int64) {
+	if !t.closed {
+		t.session.Tick(now)
+	}
+}

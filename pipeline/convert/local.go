@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package convert
+
+import (
+	"strconv"
+
+	"github.com/sideloop/sideloop/codec"
+	"github.com/sideloop/sideloop/codec/bolt"
+)
+
+// Values that local replies use.
+var (
+	textPlain = []byte("text/plain; charset=utf-8")
+	grpcType  = []byte("application/grpc")
+)
+
+// localBuilder makes replies of the proxy itself.
+type localBuilder struct {
+	bolt   bolt.Head
+	pairs  []byte
+	fields fieldBuilder
+	body   []byte
+}
+
+// Local returns the reply that tells a client of protocol p that its request
+// ended for reason r: the status of the reason's row, and the reason's word
+// under codec.ReasonHeader. It ends the stream.
+func (c *Converter) Local(p codec.Protocol, r codec.Reason, asked Asked) (h codec.Head, body []byte) {
+	b := &c.local
+	if p == codec.Bolt {
+		b.pairs = bolt.AppendPair(b.pairs[:0], []byte(reasonHeader), []byte(r.String()))
+		b.bolt = bolt.Head{
+			Version: bolt.V1, Type: bolt.TypeResponse, Command: bolt.CommandResponse,
+			Ver2: 1, Status: r.BoltStatus(), Map: bolt.HeaderMap(b.pairs),
+		}
+		return &b.bolt, nil
+	}
+	b.fields.reset()
+	if asked.GRPC {
+		// A trailers-only reply (gRPC over HTTP/2, Responses).
+		b.fields.head.Status = 200
+		b.fields.add("content-type", grpcType)
+		b.fields.number("grpc-status", int64(r.GRPCStatus()))
+		b.fields.add("grpc-message", b.fields.text(r.String()+": "+r.Text()))
+		b.fields.add(reasonHeader, b.fields.text(r.String()))
+		return &b.fields.head, nil
+	}
+	b.body = append(b.body[:0], r.String()...)
+	b.body = append(b.body, ": "...)
+	b.body = append(append(b.body, r.Text()...), '\n')
+	b.fields.head.Status = r.HTTPStatus()
+	b.fields.add("content-type", textPlain)
+	b.fields.add("content-length", b.fields.text(strconv.Itoa(len(b.body))))
+	b.fields.add(reasonHeader, b.fields.text(r.String()))
+	return &b.fields.head, b.body
+}
+
+// Accepted returns the reply to a one-way request that arrived over HTTP/2,
+// which has none: 202 without a body, as soon as the request was passed on.
+func (c *Converter) Accepted() codec.Head {
+	b := &c.local.fields
+	b.reset()
+	b.head.Status = 202
+	return &b.head
+}

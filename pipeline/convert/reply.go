@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package convert
+
+import (
+	"github.com/sideloop/sideloop/codec"
+	"github.com/sideloop/sideloop/codec/bolt"
+	"github.com/sideloop/sideloop/codec/http2"
+)
+
+// replyClass is the class of a SOFARPC reply, for replies of plain HTTP/2
+// services.
+var replyClass = []byte("com.alipay.sofa.rpc.core.response.SofaResponse")
+
+func (c *Converter) replyToHTTP2(h *bolt.Head, asked Asked) *http2.Head {
+	b := &c.reply.fields
+	b.reset()
+	b.head.Status = 200
+	if !asked.Sidecar {
+		b.head.Status = codec.HTTPStatusFromBolt(h.Status)
+	}
+	b.head.ContentLength = int64(h.ContentLength)
+	b.properties(h)
+	b.content(h)
+	b.number(nameStatus, int64(h.Status))
+	b.number(nameStatusTime, 0)
+	b.pairs(h)
+	b.number("content-length", int64(h.ContentLength))
+	return &b.head
+}
+
+// replyToBolt: a reply that states no Bolt status is one of an HTTP service or
+// of a proxy. If it is an error its body is a page for people, which no client
+// can deserialise, so that it is left out.
+func (c *Converter) replyToBolt(h *http2.Head) (converted *bolt.Head, body bool, r codec.Reason) {
+	s := &c.reply
+	s.bolt = bolt.Head{Version: bolt.V1, Ver1: 1, Type: bolt.TypeResponse, Command: bolt.CommandResponse, Ver2: 1}
+	if h.ContentLength > maxBoltContent {
+		return nil, false, codec.UpstreamProtocolError
+	}
+	if !readProperties(h, &s.bolt) || s.bolt.Type != bolt.TypeResponse || s.bolt.Command != bolt.CommandResponse {
+		return nil, false, codec.UpstreamProtocolError
+	}
+	_, stated := h.Get(nameStatus)
+	if !stated {
+		s.bolt.Status = codec.BoltStatusFromHTTP(h.Status)
+	}
+	body = stated || s.bolt.Status == codec.BoltSuccess
+	if body && h.ContentLength > 0 {
+		s.bolt.ContentLength = uint32(h.ContentLength)
+	}
+	if _, class := h.Get(nameClass); !class && body {
+		s.bolt.Class = replyClass
+	}
+	if r = rebuild(&s.pairs, h, &s.bolt); r != codec.ReasonNone {
+		return nil, false, codec.UpstreamProtocolError
+	}
+	return &s.bolt, body, codec.ReasonNone
+}

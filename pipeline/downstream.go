@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pipeline
+
+import (
+	"github.com/sideloop/sideloop/codec"
+	"github.com/sideloop/sideloop/pipeline/convert"
+	"github.com/sideloop/sideloop/stats"
+)
+
+// downstream is the exchange as the Receiver of the client's request.
+type downstream exchange
+
+var _ codec.Receiver = (*downstream)(nil)
+
+// OnHeaders implements codec.Receiver: the request is routed and begins its way
+// upstream.
+func (d *downstream) OnHeaders(h codec.Head, body []byte, end bool) {
+	e := (*exchange)(d)
+	e.oneWay = h.OneWay()
+	e.ended(end)
+	head, reason := e.direct(h)
+	if reason != codec.ReasonNone {
+		e.fail(reason)
+		return
+	}
+	if head.OneWay() {
+		e.oneWay = true
+		e.worker.stats.Add(stats.DownstreamRequestsOneWay)
+	}
+	if e.from == codec.Bolt {
+		e.startClock(h)
+	} else {
+		e.startClock(head)
+	}
+	e.request.Protocol, e.request.Receiver, e.request.Waiter = e.to, (*upstream)(e), (*waiting)(e)
+	if !end && !e.to.Interleaves() {
+		if n := head.BodyLength(); n == codec.BodyUnknown || n <= wholeLimit {
+			e.gather = true
+			e.collect(head, body)
+			return
+		}
+		e.request.Exclusive = true
+	}
+	e.forward(head, body, end)
+}
+
+// ended notes the end of the request. The stream of a one-way Bolt request ends
+// with it.
+func (e *exchange) ended(end bool) {
+	if !end {
+		return
+	}
+	e.requestEnd = true
+	if e.oneWay && e.from == codec.Bolt {
+		e.down = nil
+	}
+}
+
+// direct finds the route and the cluster, and returns the head in the
+// upstream's protocol.
+func (e *exchange) direct(h codec.Head) (codec.Head, codec.Reason) {
+	w := e.worker
+	e.asked = convert.Ask(h)
+	e.to = e.conn.chain.Upstream
+	if e.to == codec.ProtocolUnknown {
+		e.to = e.from
+	}
+	view, head, reason := w.convert.View(h, e.to)
+	if reason != codec.ReasonNone {
+		return nil, reason
+	}
+	table := w.routers[e.conn.chain.Router]
+	if table == nil {
+		return nil, codec.NoRoute
+	}
+	if e.route = table.Match(view); e.route == nil {
+		return nil, codec.NoRoute
+	}
+	e.cluster = e.route.Cluster
+	if e.members = w.clusters.Cluster(e.route.Cluster); e.members == nil {
+		return nil, codec.NoCluster
+	}
+	if p := e.route.Upstream; p != codec.ProtocolUnknown && p != e.to {
+		e.to = p
+		head = nil
+	}
+	if head != nil {
+		return head, codec.ReasonNone
+	}
+	return w.convert.Request(h, e.to)
+}
+
+// OnData implements codec.Receiver.
+func (d *downstream) OnData(b []byte, end bool) {
+	e := (*exchange)(d)
+	e.moved()
+	e.ended(end)
+	switch {
+	case e.gather:
+		e.collectMore(b, end)
+	case e.up == nil:
+		// The stream's window bounds what piles up here: its credit is owed
+		// until the upstream stream takes the bytes.
+		e.owedDown += len(b)
+		e.sent.keepBody(e.worker.mem, b, end)
+		if e.worker.mem.Used(codec.Replay) > codec.HoldLimit {
+			e.fail(codec.Overflow)
+		}
+	default:
+		e.keepForReplay(b, end)
+		e.pass(b, end)
+	}
+}
+
+// OnTrailers implements codec.Receiver.
+func (d *downstream) OnTrailers(t codec.Head) {
+	e := (*exchange)(d)
+	e.moved()
+	e.ended(true)
+	if convert.Broken(t) && (e.to != e.from || e.up == nil) {
+		e.fail(codec.ProtocolError)
+		return
+	}
+	t = convert.Trailers(t, e.to)
+	switch {
+	case e.gather:
+		e.collectMore(nil, true)
+	case e.up == nil:
+		e.sent.keepTrailers(t)
+	default:
+		if e.sent.head != nil {
+			e.sent.keepTrailers(t)
+		}
+		e.sendTrailers(t)
+	}
+}
+
+// OnReset implements codec.Receiver: the client has gone.
+func (d *downstream) OnReset(r codec.Reason) {
+	e := (*exchange)(d)
+	e.down = nil
+	e.fail(r)
+}
+
+// OnWritable implements codec.Receiver: the client takes replies again.
+func (d *downstream) OnWritable() {
+	e := (*exchange)(d)
+	e.moved()
+	if e.up != nil && e.owedUp > 0 {
+		e.up.Consumed(e.owedUp)
+	}
+	e.owedUp = 0
+}
+
+// collect begins to gather a request whose length must be known first.
+func (e *exchange) collect(head codec.Head, body []byte) {
+	e.sent.keepHead(e.worker.mem, &e.holder, head)
+	e.collectMore(body, false)
+}
+
+func (e *exchange) collectMore(b []byte, end bool) {
+	m := &e.sent
+	m.keepBody(e.worker.mem, b, end)
+	if len(m.bytes()) > gatherLimit {
+		e.fail(codec.BodyTooLarge)
+		return
+	}
+	if !end {
+		e.down.Consumed(len(b))
+		return
+	}
+	e.gather = false
+	convert.SetBodyLength(m.head, len(m.bytes()))
+	// A body over one frame would keep a shared connection busy for long.
+	e.request.Exclusive = len(m.bytes()) > wholeLimit
+	e.acquire()
+}

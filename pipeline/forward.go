@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pipeline
+
+import (
+	"github.com/sideloop/sideloop/codec"
+	"github.com/sideloop/sideloop/pipeline/convert"
+	"github.com/sideloop/sideloop/stats"
+)
+
+// maxRetries is how often a request that was surely not processed is sent
+// again.
+const maxRetries = 3
+
+// forward sends the first part of a request upstream, or keeps it until there
+// is a stream.
+func (e *exchange) forward(head codec.Head, body []byte, end bool) {
+	s, reason := e.members.Acquire(&e.request)
+	if s != nil {
+		e.attach(s)
+		e.keepHeadForReplay(head, body, end)
+		e.sendHeaders(head, body, end)
+		return
+	}
+	e.sent.keepHead(e.worker.mem, nil, head)
+	e.sent.keepBody(e.worker.mem, body, end)
+	e.owedDown += len(body)
+	if reason != codec.ReasonNone {
+		e.retry(reason)
+	}
+}
+
+// acquire finds a stream for what is kept.
+func (e *exchange) acquire() {
+	s, reason := e.members.Acquire(&e.request)
+	switch {
+	case s != nil:
+		e.sendKept(s)
+	case reason != codec.ReasonNone:
+		e.retry(reason)
+	}
+}
+
+// retry sends the kept request again if it was surely not processed, else it
+// ends the exchange.
+func (e *exchange) retry(reason codec.Reason) {
+	for e.retryable(reason) {
+		e.tries++
+		e.worker.stats.Add(stats.UpstreamRetries)
+		s, next := e.members.Acquire(&e.request)
+		if s != nil {
+			e.sendKept(s)
+			return
+		}
+		if next == codec.ReasonNone {
+			return // it waits
+		}
+		reason = next
+	}
+	e.fail(reason)
+}
+
+func (e *exchange) retryable(r codec.Reason) bool {
+	switch r {
+	case codec.ConnectFailed, codec.ConnectTimeout, codec.UpstreamRefused:
+		return e.sent.head != nil && !e.replyStarted && e.reply.head == nil && e.tries < maxRetries
+	}
+	return false
+}
+
+// waiting is the exchange as what a pool's queue wakes.
+type waiting exchange
+
+// OnStream implements cluster.Waiter.
+func (q *waiting) OnStream(s codec.Stream) { (*exchange)(q).sendKept(s) }
+
+// OnNoStream implements cluster.Waiter.
+func (q *waiting) OnNoStream(r codec.Reason) { (*exchange)(q).retry(r) }
+
+func (e *exchange) attach(s codec.Stream) {
+	e.up = s
+	e.worker.stats.Add(stats.UpstreamRequests)
+}
+
+// sendKept sends what is kept of the request on a new stream.
+func (e *exchange) sendKept(s codec.Stream) {
+	e.attach(s)
+	m := &e.sent
+	trailers := m.trailers
+	e.sendHead(m.head, m.bytes(), m.end && trailers == nil)
+	if e.up != nil && trailers != nil {
+		e.up.SendTrailers(trailers)
+	}
+	if e.to == codec.Bolt {
+		// Its bytes went out, so that it may have been processed.
+		m.release(e.worker.mem)
+	}
+	e.payDown()
+	e.afterSend()
+}
+
+// sendHeaders sends the first part of a request that was not kept before.
+func (e *exchange) sendHeaders(head codec.Head, body []byte, end bool) {
+	e.sendHead(head, body, end)
+	e.owedDown += len(body)
+	e.payDown()
+	e.afterSend()
+}
+
+func (e *exchange) sendHead(head codec.Head, body []byte, end bool) {
+	if e.from == codec.Bolt && e.to == codec.HTTP2 {
+		convert.SetAuthority(head, e.request.Host().Authority)
+	}
+	e.up.SendHeaders(head, body, end)
+}
+
+// pass sends more of the body.
+func (e *exchange) pass(b []byte, end bool) {
+	e.up.SendData(b, end)
+	e.owedDown += len(b)
+	e.payDown()
+	e.afterSend()
+}
+
+// sendTrailers ends the request; t is nil where the upstream's protocol has no
+// trailers.
+func (e *exchange) sendTrailers(t codec.Head) {
+	if t == nil {
+		e.up.SendData(nil, true)
+	} else {
+		e.up.SendTrailers(t)
+	}
+	e.afterSend()
+}
+
+// afterSend ends the exchange of a one-way request that is sent to its end to
+// an upstream that will not reply.
+func (e *exchange) afterSend() {
+	if !e.requestEnd || e.to != codec.Bolt || !e.oneWay {
+		return
+	}
+	e.up = nil
+	if e.down != nil {
+		e.down.SendHeaders(e.worker.convert.Accepted(), nil, true)
+	}
+	e.finish(codec.ReasonNone)
+}
+
+// payDown gives the client credit for what the upstream has taken.
+func (e *exchange) payDown() {
+	if e.owedDown == 0 || e.requestEnd || e.up.Blocked() {
+		return
+	}
+	e.down.Consumed(e.owedDown)
+	e.owedDown = 0
+}
+
+// keepHeadForReplay keeps a request that goes out at once, where the upstream
+// may refuse it unprocessed.
+func (e *exchange) keepHeadForReplay(head codec.Head, body []byte, end bool) {
+	if e.to == codec.Bolt {
+		return
+	}
+	e.sent.keepHead(e.worker.mem, nil, head)
+	e.keepForReplay(body, end)
+}
+
+// keepForReplay keeps more of the body, or gives up being able to replay.
+func (e *exchange) keepForReplay(b []byte, end bool) {
+	m := &e.sent
+	if m.head == nil {
+		return
+	}
+	mem := e.worker.mem
+	if len(m.bytes())+len(b) > replayLimit || mem.Used(codec.Replay)+len(b) > codec.ReplayBudget {
+		m.release(mem)
+		e.worker.stats.Add(stats.NotRetryable)
+		return
+	}
+	m.keepBody(mem, b, end)
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pipeline
+
+import "github.com/sideloop/sideloop/codec"
+
+const (
+	// arenaKeep is how large a head's buffer an idle exchange keeps: the heads
+	// of ordinary requests, so that they are copied without allocating.
+	arenaKeep = 4 << 10
+	// replayLimit is the most body bytes kept for a retry: one initial window,
+	// which is also what a source sends before it is given more credit.
+	replayLimit = 64 << 10
+	// wholeLimit is up to which size a body of known length is gathered for a
+	// protocol that cannot interleave messages. Longer ones are streamed.
+	wholeLimit = 64 << 10
+	// gatherLimit is up to which size a body of unknown length is gathered for
+	// a protocol that must state the length first.
+	gatherLimit = 1 << 20
+)
+
+// message is a head, and the body so far, kept beyond the callbacks that
+// delivered them: a request that waits for its upstream stream or may be
+// replayed, or a message gathered because its length must be known first.
+type message struct {
+	head     codec.Head // nil while nothing is kept
+	trailers codec.Head
+	body     *codec.Buffer // nil while empty
+	end      bool          // head, body and trailers are all there is
+
+	heads, tails codec.Arena
+	charged      int // bytes accounted under codec.Replay
+	// holder accounts the bytes of a message that is gathered; nil for one
+	// that is kept for a replay.
+	holder *codec.Holding
+}
+
+// keepHead keeps h. What is gathered is accounted under holder, what waits or
+// may be replayed, with a nil holder, under codec.Replay.
+func (m *message) keepHead(mem *codec.Memory, holder *codec.Holding, h codec.Head) {
+	m.holder = holder
+	m.head = h.Copy(&m.heads)
+	m.charge(mem, m.heads.Size())
+}
+
+// keepBody keeps more of the body.
+func (m *message) keepBody(mem *codec.Memory, b []byte, end bool) {
+	m.end = end
+	if len(b) == 0 {
+		return
+	}
+	if m.body == nil {
+		m.body = mem.Get()
+	}
+	m.body.B = append(m.body.B, b...)
+	m.charge(mem, len(b))
+}
+
+// keepTrailers keeps the trailer section, which ends the message; nil for none.
+func (m *message) keepTrailers(t codec.Head) {
+	m.end = true
+	if t != nil {
+		m.trailers = t.Copy(&m.tails)
+	}
+}
+
+func (m *message) charge(mem *codec.Memory, n int) {
+	if m.holder != nil {
+		mem.Hold(m.holder, n)
+		return
+	}
+	m.charged += n
+	mem.Charge(codec.Replay, n)
+}
+
+// bytes is the body so far.
+func (m *message) bytes() []byte {
+	if m.body == nil {
+		return nil
+	}
+	return m.body.B
+}
+
+// release forgets everything.
+func (m *message) release(mem *codec.Memory) {
+	if m.head == nil {
+		return
+	}
+	if m.body != nil {
+		mem.Put(m.body)
+		m.body = nil
+	}
+	if m.holder != nil {
+		mem.Unhold(m.holder, m.holder.Bytes())
+	}
+	mem.Release(codec.Replay, m.charged)
+	m.head, m.trailers, m.end, m.charged, m.holder = nil, nil, false, 0, nil
+	m.heads.Reset(arenaKeep)
+	m.tails.Reset(arenaKeep)
+}

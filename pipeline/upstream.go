@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pipeline
+
+import (
+	"github.com/sideloop/sideloop/codec"
+	"github.com/sideloop/sideloop/pipeline/convert"
+)
+
+// upstream is the exchange as the Receiver of the upstream's reply.
+type upstream exchange
+
+var _ codec.Receiver = (*upstream)(nil)
+
+// OnHeaders implements codec.Receiver.
+func (u *upstream) OnHeaders(h codec.Head, body []byte, end bool) {
+	e := (*exchange)(u)
+	e.moved()
+	if s := h.HTTPStatus(); s >= 100 && s < 200 {
+		if e.from == e.to && e.down != nil {
+			e.down.SendHeaders(h, nil, false)
+		}
+		return
+	}
+	e.sent.release(e.worker.mem)
+	if e.upEnded(end); e.oneWay {
+		e.drop(len(body), end)
+		return
+	}
+	head, useful, reason := e.worker.convert.Reply(h, e.from, e.asked)
+	switch {
+	case reason != codec.ReasonNone:
+		e.fail(reason)
+	case !useful:
+		e.start(head, nil, true)
+	case !end && !e.from.Interleaves() && fitsFrame(head.BodyLength()):
+		e.reply.keepHead(e.worker.mem, &e.holder, head)
+		e.complete(body, false)
+	default:
+		e.start(head, body, end)
+	}
+}
+
+// fitsFrame tells whether a reply of that length is sent as one frame. One of
+// unknown length has to be.
+func fitsFrame(n int64) bool { return n == codec.BodyUnknown || n <= wholeLimit }
+
+// start gives the client the head of its reply.
+func (e *exchange) start(head codec.Head, body []byte, end bool) {
+	e.replyStarted = true
+	e.down.SendHeaders(head, body, end)
+	if end {
+		e.replied()
+		return
+	}
+	e.streamsReply()
+	e.payUp(len(body))
+}
+
+// upEnded forgets the upstream stream when both its directions have ended.
+func (e *exchange) upEnded(end bool) {
+	if end && e.requestEnd {
+		e.up = nil
+	}
+}
+
+// drop takes part of a reply that nobody waits for.
+func (e *exchange) drop(n int, end bool) {
+	if end {
+		e.replied()
+		return
+	}
+	e.up.Consumed(n)
+}
+
+// OnData implements codec.Receiver.
+func (u *upstream) OnData(b []byte, end bool) {
+	e := (*exchange)(u)
+	e.moved()
+	e.upEnded(end)
+	switch {
+	case e.oneWay:
+		e.drop(len(b), end)
+	case e.reply.head != nil:
+		e.complete(b, end)
+	default:
+		e.down.SendData(b, end)
+		if end {
+			e.replied()
+			return
+		}
+		e.payUp(len(b))
+	}
+}
+
+// OnTrailers implements codec.Receiver.
+func (u *upstream) OnTrailers(t codec.Head) {
+	e := (*exchange)(u)
+	e.moved()
+	e.upEnded(true)
+	if convert.Broken(t) && e.from != e.to {
+		e.fail(codec.UpstreamProtocolError)
+		return
+	}
+	t = convert.Trailers(t, e.from)
+	switch {
+	case e.oneWay:
+		e.drop(0, true)
+	case e.reply.head != nil:
+		e.complete(nil, true)
+	case t == nil:
+		e.down.SendData(nil, true)
+		e.replied()
+	default:
+		e.down.SendTrailers(t)
+		e.replied()
+	}
+}
+
+// OnReset implements codec.Receiver: the upstream stream is gone.
+func (u *upstream) OnReset(r codec.Reason) {
+	e := (*exchange)(u)
+	e.up = nil
+	if e.replyStarted {
+		e.fail(r)
+		return
+	}
+	e.retry(r)
+}
+
+// OnWritable implements codec.Receiver: the upstream takes more again.
+func (u *upstream) OnWritable() {
+	e := (*exchange)(u)
+	e.moved()
+	e.payDown()
+}
+
+// payUp gives the upstream credit for n more bytes if the client takes them.
+func (e *exchange) payUp(n int) {
+	e.owedUp += n
+	if e.owedUp == 0 || e.up == nil || e.down.Blocked() {
+		return
+	}
+	e.up.Consumed(e.owedUp)
+	e.owedUp = 0
+}
+
+// complete gathers more of a reply whose length must be known first.
+func (e *exchange) complete(b []byte, end bool) {
+	m := &e.reply
+	m.keepBody(e.worker.mem, b, end)
+	if len(m.bytes()) > gatherLimit {
+		e.fail(codec.BodyTooLarge)
+		return
+	}
+	if !end {
+		e.up.Consumed(len(b))
+		return
+	}
+	convert.SetBodyLength(m.head, len(m.bytes()))
+	e.start(m.head, m.bytes(), true)
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pipeline
+
+import (
+	"github.com/sideloop/sideloop/cluster"
+	"github.com/sideloop/sideloop/codec"
+	"github.com/sideloop/sideloop/eventloop"
+	"github.com/sideloop/sideloop/pipeline/convert"
+	"github.com/sideloop/sideloop/pipeline/router"
+	"github.com/sideloop/sideloop/stats"
+)
+
+// Worker is everything of one loop that a request touches. Its methods are
+// called on that loop.
+type Worker struct {
+	loop     *eventloop.Loop
+	mem      *codec.Memory
+	stats    *stats.Block
+	clusters *cluster.Manager
+	routers  map[string]*router.Table
+	convert  convert.Converter
+	failures failureLog
+
+	conns   connections
+	free    *exchange
+	relieve eventloop.Task
+}
+
+// NewWorker returns the worker of loop l, which has no routes yet.
+func NewWorker(l *eventloop.Loop, s cluster.Sessions) *Worker {
+	w := &Worker{loop: l, mem: new(codec.Memory), stats: new(stats.Block)}
+	w.clusters = cluster.NewManager(l, w.mem, w.stats, s)
+	w.relieve.Runner = w
+	w.mem.OnOverflow = func() { l.Queue(&w.relieve) }
+	return w
+}
+
+// Adopt takes a new configuration's routes and clusters.
+func (w *Worker) Adopt(s *Snapshot) {
+	w.routers = s.Routers
+	w.clusters.Adopt(s.Clusters)
+}
+
+// Accept binds a new downstream connection to its chain.
+func (w *Worker) Accept(c *eventloop.Conn, chain *Chain) eventloop.Handler {
+	return newConnection(w, c, chain)
+}
+
+// Drain lets every downstream connection finish what is in flight and close.
+func (w *Worker) Drain() {
+	for c := w.conns.first; c != nil; {
+		next := c.next
+		c.drain()
+		c = next
+	}
+}
+
+// DrainListener is Drain for the connections of one listener.
+func (w *Worker) DrainListener(chain *Chain) {
+	for c := w.conns.first; c != nil; {
+		next := c.next
+		if c.chain == chain {
+			c.drain()
+		}
+		c = next
+	}
+}
+
+// Connections is the number of downstream connections.
+func (w *Worker) Connections() int { return w.conns.length }
+
+// Loop is the loop that the worker belongs to.
+func (w *Worker) Loop() *eventloop.Loop { return w.loop }
+
+// Memory is the gauges of the loop's buffers.
+func (w *Worker) Memory() *codec.Memory { return w.mem }
+
+// Stats is the loop's counters.
+func (w *Worker) Stats() *stats.Block { return w.stats }
+
+// newExchange returns an exchange that nothing refers to.
+func (w *Worker) newExchange() *exchange {
+	e := w.free
+	if e == nil {
+		e = &exchange{worker: w}
+		e.timer.Expire = e
+		e.holder.Evict = e.evict
+		return e
+	}
+	w.free, e.nextFree = e.nextFree, nil
+	return e
+}
+
+// Run implements eventloop.Runner: the loop holds more bytes than it may.
+func (w *Worker) Run() { w.mem.Relieve() }

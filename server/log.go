@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// logQueue is how many lines may wait for a slow disk. More are dropped and
+// counted: a log never holds up a loop.
+const logQueue = 1024
+
+// Logs opens the files that a configuration names, each once.
+type Logs struct {
+	mu      sync.Mutex
+	outputs map[string]*output
+}
+
+// Logger returns a logger that writes to path ("stdout", "stderr" or a file,
+// which is appended to) lines of at least the level, a name of MOSN's.
+func (l *Logs) Logger(path, level string) (*slog.Logger, error) {
+	o, err := l.output(path)
+	if err != nil {
+		return nil, err
+	}
+	return slog.New(slog.NewTextHandler(o, &slog.HandlerOptions{Level: logLevel(level)})), nil
+}
+
+func (l *Logs) output(path string) (*output, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if o := l.outputs[path]; o != nil {
+		return o, nil
+	}
+	w, err := openLog(path)
+	if err != nil {
+		return nil, fmt.Errorf("log file: %w", err)
+	}
+	o := &output{to: w, lines: make(chan []byte, logQueue), done: make(chan struct{})}
+	go o.run()
+	if l.outputs == nil {
+		l.outputs = make(map[string]*output)
+	}
+	l.outputs[path] = o
+	return o, nil
+}
+
+// Close writes what is queued and closes the files. Loggers drop lines from
+// then on.
+func (l *Logs) Close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, o := range l.outputs {
+		o.close()
+	}
+	l.outputs = nil
+}
+
+func openLog(path string) (io.WriteCloser, error) {
+	switch path {
+	case "", "stdout":
+		return keepOpen{os.Stdout}, nil
+	case "stderr":
+		return keepOpen{os.Stderr}, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	return os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+}
+
+// keepOpen is a standard stream, which is not ours to close.
+type keepOpen struct{ io.Writer }
+
+func (keepOpen) Close() error { return nil }
+
+// logLevel maps MOSN's names; TRACE and FATAL lie outside of slog's.
+func logLevel(name string) slog.Level {
+	switch strings.ToUpper(name) {
+	case "TRACE":
+		return slog.LevelDebug - 4
+	case "DEBUG":
+		return slog.LevelDebug
+	case "WARN":
+		return slog.LevelWarn
+	case "ERROR":
+		return slog.LevelError
+	case "FATAL":
+		return slog.LevelError + 4
+	}
+	return slog.LevelInfo
+}
+
+// output is one log file, written by a goroutine of its own.
+type output struct {
+	to      io.WriteCloser
+	lines   chan []byte
+	done    chan struct{}
+	mu      sync.RWMutex // closed against sends
+	closed  bool
+	dropped atomic.Uint64
+}
+
+// Write implements io.Writer for one line. It never blocks on the file.
+func (o *output) Write(line []byte) (int, error) {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	if o.closed {
+		return len(line), nil
+	}
+	select {
+	case o.lines <- append([]byte(nil), line...):
+	default:
+		o.dropped.Add(1)
+	}
+	return len(line), nil
+}
+
+func (o *output) run() {
+	defer close(o.done)
+	for line := range o.lines {
+		// A log that cannot be written has nowhere to say so.
+		_, _ = o.to.Write(line)
+		if n := o.dropped.Swap(0); n > 0 {
+			_, _ = fmt.Fprintf(o.to, "level=WARN msg=\"log lines dropped\" count=%d\n", n)
+		}
+	}
+}
+
+func (o *output) close() {
+	o.mu.Lock()
+	o.closed = true
+	close(o.lines)
+	o.mu.Unlock()
+	<-o.done
+	_ = o.to.Close()
+}

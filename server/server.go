@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"runtime"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/sideloop/sideloop/codec"
+	"github.com/sideloop/sideloop/config"
+	"github.com/sideloop/sideloop/eventloop"
+	"github.com/sideloop/sideloop/pipeline"
+	"github.com/sideloop/sideloop/stats"
+)
+
+// DefaultIdleTimeout closes downstream connections on which nothing happens. It
+// is MOSN's; SOFARPC clients send heartbeats well within it.
+const DefaultIdleTimeout = 90 * time.Second
+
+// answerTimeout is how long a loop may take to answer a task from outside
+// before it is reported stuck.
+const answerTimeout = time.Second
+
+// Options is what the command line says.
+type Options struct {
+	// Concurrency is the number of loops; 0 leaves it to the environment, the
+	// configuration or the machine.
+	Concurrency int
+}
+
+// Server is a running proxy.
+type Server struct {
+	reactor   *eventloop.Reactor
+	workers   []*pipeline.Worker
+	listeners []*listener
+	logs      *Logs
+	log       *slog.Logger
+	stop      sync.Once
+	stopErr   error
+}
+
+type listener struct {
+	name   string
+	socket *eventloop.Listener
+}
+
+// Start runs the proxy that c describes. When it returns, every listener is
+// bound and routes by c. On an error nothing is left running.
+func Start(c *config.Config, o Options) (*Server, error) {
+	snapshot, err := newSnapshot(c)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{logs: new(Logs)}
+	if s.log, err = s.logs.Logger(c.Server.LogPath, c.Server.LogLevel); err != nil {
+		return nil, err
+	}
+	if err = s.start(c, o, snapshot); err != nil {
+		return nil, errors.Join(err, s.Stop(context.Background()))
+	}
+	return s, nil
+}
+
+func (s *Server) start(c *config.Config, o Options, snapshot *pipeline.Snapshot) (err error) {
+	loops := concurrency(o.Concurrency, c.Server.Processor)
+	// One more than the loops, which sit in system calls most of the time, for
+	// everything that is not on a loop.
+	runtime.GOMAXPROCS(loops + 1)
+	if s.reactor, err = eventloop.Start(eventloop.Options{Loops: loops, Logger: s.log}); err != nil {
+		return err
+	}
+	sessions := upstreamSessions()
+	for _, l := range s.reactor.Loops() {
+		s.workers = append(s.workers, pipeline.NewWorker(l, sessions))
+	}
+	if err = s.publish(snapshot); err != nil {
+		return err
+	}
+	for i := range c.Server.Listeners {
+		if err = s.listen(c, &c.Server.Listeners[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// concurrency is the number of loops: what the command line says, else the
+// environment, else the configuration, else two, as far as there are CPUs.
+func concurrency(asked, processor int) int {
+	if asked > 0 {
+		return asked
+	}
+	if n, err := strconv.Atoi(os.Getenv("GOMAXPROCS")); err == nil && n > 0 {
+		return n
+	}
+	if processor > 0 {
+		return processor
+	}
+	return min(2, runtime.GOMAXPROCS(0))
+}
+
+// publish gives every loop a new Snapshot and waits until all have adopted it.
+func (s *Server) publish(snapshot *pipeline.Snapshot) error {
+	_, err := ask(s, func(w *pipeline.Worker) struct{} {
+		w.Adopt(snapshot)
+		return struct{}{}
+	})
+	return err
+}
+
+// ask runs f for every worker on its loop and returns the answers. f must not
+// block.
+func ask[T any](s *Server, f func(*pipeline.Worker) T) ([]T, error) {
+	answers := make(chan T, len(s.workers))
+	for i, w := range s.workers {
+		s.reactor.Loops()[i].Post(func() { answers <- f(w) })
+	}
+	timeout := time.After(answerTimeout)
+	all := make([]T, 0, len(s.workers))
+	for range s.workers {
+		select {
+		case a := <-answers:
+			all = append(all, a)
+		case <-timeout:
+			return nil, fmt.Errorf("a loop did not answer within %v: it is stuck", answerTimeout)
+		}
+	}
+	return all, nil
+}
+
+func (s *Server) listen(c *config.Config, l *config.Listener) error {
+	if !l.BindPort {
+		s.log.Info("listener without a port", "listener", l.Name)
+		return nil
+	}
+	chain, err := s.chain(c, l)
+	if err != nil {
+		return err
+	}
+	socket, err := s.reactor.Listen(eventloop.ListenConfig{
+		Network: l.Network,
+		Address: l.Address,
+		Accept: func(ec *eventloop.Conn) eventloop.Handler {
+			return s.workers[ec.Loop().Index()].Accept(ec, chain)
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("listener %q: %w", l.Name, err)
+	}
+	s.listeners = append(s.listeners, &listener{name: l.Name, socket: socket})
+	s.log.Info("listening", "listener", l.Name, "address", socket.Addr().String())
+	return nil
+}
+
+func (s *Server) chain(c *config.Config, l *config.Listener) (*pipeline.Chain, error) {
+	path, level := l.LogPath, l.LogLevel
+	if path == "" {
+		path = c.Server.LogPath
+	}
+	if level == "" {
+		level = c.Server.LogLevel
+	}
+	log, err := s.logs.Logger(path, level)
+	if err != nil {
+		return nil, fmt.Errorf("listener %q: %w", l.Name, err)
+	}
+	chain := &pipeline.Chain{
+		Listener:    l.Name,
+		Servers:     downstreamServers(&l.Proxy),
+		Upstream:    upstreamProtocol(l.Proxy.Upstream),
+		Router:      l.Proxy.RouterName,
+		IdleTimeout: l.IdleTimeout,
+		Log:         log,
+	}
+	if chain.IdleTimeout == 0 {
+		chain.IdleTimeout = DefaultIdleTimeout
+	}
+	return chain, nil
+}
+
+// Addr is the address that a listener is bound to, nil when there is none of
+// that name.
+func (s *Server) Addr(name string) net.Addr {
+	for _, l := range s.listeners {
+		if l.name == name {
+			return l.socket.Addr()
+		}
+	}
+	return nil
+}
+
+// Stats returns the sum of all loops' counters.
+func (s *Server) Stats() (*stats.Block, error) {
+	blocks, err := ask(s, func(w *pipeline.Worker) *stats.Block {
+		b := new(stats.Block)
+		w.Stats().AddTo(b)
+		return b
+	})
+	sum := new(stats.Block)
+	for _, b := range blocks {
+		b.AddTo(sum)
+	}
+	return sum, err
+}
+
+// Held is what all loops hold in buffers, in bytes by purpose.
+func (s *Server) Held() (sum [codec.PurposeCount]int, err error) {
+	all, err := ask(s, func(w *pipeline.Worker) (used [codec.PurposeCount]int) {
+		for p := range used {
+			used[p] = w.Memory().Used(codec.Purpose(p))
+		}
+		return used
+	})
+	for _, used := range all {
+		for p, n := range used {
+			sum[p] += n
+		}
+	}
+	return sum, err
+}
+
+// Turns is the sum of all loops' own counters of turns, reads and writes.
+func (s *Server) Turns() (eventloop.Stats, error) {
+	all, err := ask(s, func(w *pipeline.Worker) eventloop.Stats { return w.Loop().Stats() })
+	var sum eventloop.Stats
+	for _, one := range all {
+		sum.Add(one)
+	}
+	return sum, err
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/sideloop/sideloop/pipeline"
+)
+
+// drainPoll is how often a drain looks whether connections are left.
+const drainPoll = 10 * time.Millisecond
+
+// Drain refuses new connections and lets those that are open finish what is in
+// flight, until none is left or ctx ends. Stop follows.
+func (s *Server) Drain(ctx context.Context) {
+	s.closeListeners()
+	_, err := ask(s, func(w *pipeline.Worker) struct{} {
+		w.Drain()
+		return struct{}{}
+	})
+	if err != nil {
+		s.log.Error("drain", "error", err)
+		return
+	}
+	tick := time.NewTicker(drainPoll)
+	defer tick.Stop()
+	for s.connections() > 0 {
+		select {
+		case <-ctx.Done():
+			s.log.Warn("drain: closing connections that are still open", "connections", s.connections())
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// Stop ends the proxy at once: what is in flight fails with the reason
+// draining. It may be called more than once.
+func (s *Server) Stop(ctx context.Context) error {
+	s.stop.Do(func() {
+		s.closeListeners()
+		if s.reactor != nil {
+			s.stopErr = s.reactor.Stop(ctx)
+		}
+		s.logs.Close()
+	})
+	return s.stopErr
+}
+
+func (s *Server) closeListeners() {
+	for _, l := range s.listeners {
+		if err := l.socket.Close(); err != nil {
+			s.log.Warn("close listener", "listener", l.name, "error", err)
+		}
+	}
+}
+
+// connections is the number of downstream connections of all loops.
+func (s *Server) connections() int {
+	counts, _ := ask(s, (*pipeline.Worker).Connections)
+	n := 0
+	for _, c := range counts {
+		n += c
+	}
+	return n
+}

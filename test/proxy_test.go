@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/sideloop/sideloop/codec"
+	"github.com/sideloop/sideloop/config"
+	"github.com/sideloop/sideloop/eventloop"
+	"github.com/sideloop/sideloop/server"
+	"github.com/sideloop/sideloop/stats"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		// gnet's pool of enrolling goroutines belongs to the process.
+		goleak.IgnoreAnyFunction("github.com/panjf2000/ants/v2.(*poolCommon).purgeStaleWorkers"),
+		goleak.IgnoreAnyFunction("github.com/panjf2000/ants/v2.(*poolCommon).ticktock"),
+		goleak.IgnoreAnyFunction("github.com/panjf2000/ants/v2.(*goWorker).run.func1"),
+	)
+}
+
+// scale multiplies counts: 1 in make test, more in make soak.
+func scale(n int) int {
+	if os.Getenv("SIDELOOP_SOAK") != "" {
+		return n * soakFactor
+	}
+	return n
+}
+
+const soakFactor = 50
+
+// waitLimit bounds how long a condition may take to become true.
+const waitLimit = 20 * time.Second
+
+// eventually polls until ok is true.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(waitLimit)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", waitLimit, what)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// freeAddress is a loopback address that nobody listens on now.
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// proxy is a running server and where it listens.
+type proxy struct {
+	*server.Server
+	t testing.TB
+}
+
+// startProxy runs the proxy on a configuration and, at the test's end, checks
+// that it holds nothing any more.
+func startProxy(t testing.TB, text string) *proxy {
+	t.Helper()
+	c, problems := config.Parse("test.json", []byte(text))
+	if problems.FailCheck() {
+		t.Fatalf("the test's configuration is wrong: %v", problems)
+	}
+	s, err := server.Start(c, server.Options{Concurrency: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{s, t}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
+		defer cancel()
+		if err := s.Stop(ctx); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	})
+	return p
+}
+
+// hop is one listener and the cluster that it routes to.
+type hop struct {
+	name, listen     string
+	down, up         string // SofaRpc or Http2
+	hosts            []string
+	match            string // a match object; default: any service
+	route, clusterKV string // more members, each beginning with a comma
+}
+
+// anyRequest matches whatever the protocol.
+const anyRequest = `{"prefix": "/"}`
+
+// configOf is a configuration in the 2018 shape.
+func configOf(hops ...hop) string {
+	var listeners, clusters []string
+	for _, h := range hops {
+		if h.match == "" {
+			h.match = `{"headers": [{"name": "service", "value": ".*"}]}`
+		}
+		listeners = append(listeners, fmt.Sprintf(`{"name": %q, "address": %q, "bind_port": true, "filter_chains": [{"filters": [
+ {"type": "proxy", "config": {"downstream_protocol": %q, "upstream_protocol": %q, "router_config_name": %q}},
+ {"type": "connection_manager", "config": {"router_config_name": %q, "virtual_hosts": [{"name": "all", "domains": ["*"],
+  "routers": [{"match": %s, "route": {"cluster_name": %q%s}}]}]}}]}]}`,
+			h.name, h.listen, h.down, h.up, h.name, h.name, h.match, h.name, h.route))
+		var hosts []string
+		for _, a := range h.hosts {
+			hosts = append(hosts, fmt.Sprintf(`{"address": %q}`, a))
+		}
+		clusters = append(clusters, fmt.Sprintf(`{"name": %q, "type": "SIMPLE", "lb_type": "LB_ROUNDROBIN"%s, "hosts": [%s]}`,
+			h.name, h.clusterKV, strings.Join(hosts, ",")))
+	}
+	return fmt.Sprintf(`{"servers": [{"default_log_path": "stderr", "default_log_level": "ERROR", "listeners": [%s]}], "cluster_manager": {"clusters": [%s]}}`,
+		strings.Join(listeners, ","), strings.Join(clusters, ","))
+}
+
+func (p *proxy) address(listener string) string {
+	p.t.Helper()
+	a := p.Addr(listener)
+	if a == nil {
+		p.t.Fatalf("no listener %q", listener)
+	}
+	return a.String()
+}
+
+func (p *proxy) stats() *stats.Block {
+	p.t.Helper()
+	b, err := p.Stats()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return b
+}
+
+func (p *proxy) turns() eventloop.Stats {
+	p.t.Helper()
+	s, err := p.Turns()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return s
+}
+
+// ended is the number of requests that ended for reason r.
+func (p *proxy) ended(r codec.Reason) uint64 { return p.stats().EndedFor(uint8(r)) }
+
+// held is the bytes that the loops hold, by purpose.
+func (p *proxy) held() [codec.PurposeCount]int {
+	p.t.Helper()
+	h, err := p.Held()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return h
+}
+
+// wantNothingHeld waits until no loop holds a byte.
+func (p *proxy) wantNothingHeld() {
+	p.t.Helper()
+	eventually(p.t, "no bytes are held", func() bool { return p.held() == [codec.PurposeCount]int{} })
+}
