@@ -173,7 +173,8 @@ func TestCallRefuses(t *testing.T) {
 		t.Error("one-way request called")
 	}
 	long := BoltRequest(strings.Repeat("x", 1<<16), time.Second)
-	if _, err := CallBolt(soon(t), conn, long, nil); err == nil || !strings.Contains(err.Error(), "header_too_large") {
+	ctx := soon(t)
+	if _, err := CallBolt(ctx, conn, long, nil); err == nil || !strings.Contains(err.Error(), "header_too_large") || ctx.Err() != nil {
 		t.Error("service of 64 KiB:", err)
 	}
 }
@@ -224,8 +225,12 @@ func TestCallRepliedEarly(t *testing.T) {
 	})
 	defer func() { _ = conn.Close() }()
 	defer close(over)
-	reply, err := CallBolt(soon(t), conn, request(), make([]byte, 64<<20))
+	ctx := soon(t)
+	reply, err := CallBolt(ctx, conn, request(), make([]byte, 64<<20))
 	if err != nil || reply.Head.Status != 4 {
 		t.Fatal(reply, err)
+	}
+	if ctx.Err() != nil {
+		t.Fatal("the call waited for the server to take the request")
 	}
 }

@@ -43,6 +43,7 @@ func (c *call) OnData(b []byte, end bool) {
 		c.done = true
 		return
 	}
+	c.stream.Consumed(len(b))
 }
 
 // OnTrailers implements codec.Receiver: the reply's checksum was wrong.

@@ -83,6 +83,7 @@ type Members struct {
 	cluster *Cluster
 	policy  balance.Policy
 	pools   [codec.ProtocolCount][]*pool // by host, filled on first use
+	view    view                         // of the choice under way; here it costs no allocation
 }
 
 // Acquire finds a stream for r. It returns the stream, on which SendHeaders must
@@ -99,11 +100,11 @@ func (s *Members) Acquire(r *Request) (codec.Stream, codec.Reason) {
 	if s.pools[r.Protocol] == nil {
 		s.pools[r.Protocol] = make([]*pool, len(hosts))
 	}
-	v := view{members: s, protocol: r.Protocol, avoid: r.host, now: s.manager.loop.Now()}
-	i := s.policy.Choose(&v)
-	if i < 0 && v.avoid != nil {
-		v.avoid = nil
-		i = s.policy.Choose(&v)
+	s.view = view{members: s, protocol: r.Protocol, avoid: r.host, now: s.manager.loop.Now()}
+	i := s.policy.Choose(&s.view)
+	if i < 0 && r.host != nil {
+		s.view.avoid = nil
+		i = s.policy.Choose(&s.view)
 	}
 	if i < 0 {
 		return nil, codec.ConnectFailed

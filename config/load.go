@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 )
 
 // Load reads a configuration file and the files of the directories that it
@@ -46,13 +45,13 @@ func parse(name string, data []byte, files bool) (*Config, Problems) {
 
 // decode parses the current file; nil means that it reported why it cannot.
 func (c *checker) decode(data []byte) *node {
-	if len(data) > sizeLimit {
-		c.errorAt(position{}, "", "the file is larger than %d MiB", sizeLimit>>20)
-		return nil
-	}
-	decode := decodeJSON
+	decode, limit := decodeJSON, sizeLimit
 	if isYAML(c.file) {
-		decode = decodeYAML
+		decode, limit = decodeYAML, yamlSizeLimit
+	}
+	if len(data) > limit {
+		c.errorAt(position{}, "", "the file is larger than %d MiB", limit>>20)
+		return nil
 	}
 	root, err := decode(data)
 	if err != nil {
@@ -85,12 +84,20 @@ func readFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil {
-		return nil, err
-	} else if info.IsDir() {
-		return nil, &os.PathError{Op: "read", Path: path, Err: syscall.EISDIR}
-	}
 	return io.ReadAll(io.LimitReader(f, sizeLimit+1))
+}
+
+// readRegular is readFile for what was found in a directory, where a pipe or a
+// device would not end.
+func readRegular(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("it is not a regular file")
+	}
+	return readFile(path)
 }
 
 // filesLimit bounds the files of one directory; MOSN writes one per cluster or
@@ -125,7 +132,7 @@ func (b *builder) readDirectory(v view, name string, o *object, use func(view)) 
 		}
 		b.file = filepath.Join(directory, entry.Name())
 		b.prefix = joinPath(v.path, name) + "/" + entry.Name()
-		data, err := readFile(b.file)
+		data, err := readRegular(b.file)
 		if err != nil {
 			b.errorAt(position{}, "", "the file cannot be read: %v", cause(err))
 		} else if root := b.decode(data); root != nil {

@@ -5,11 +5,13 @@ package config
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -131,13 +133,51 @@ func TestLoadUnreadable(t *testing.T) {
 }
 
 func TestParseTooLarge(t *testing.T) {
-	data := bytes.Repeat([]byte(" "), sizeLimit+1)
-	want := "big.json: error: the file is larger than 16 MiB"
-	if _, problems := Parse("big.json", data); len(problems) != 1 || problems[0].String() != want {
-		t.Errorf("problems are %v, want %q", problems, want)
+	for name, limit := range map[string]int{"big.json": sizeLimit, "big.yaml": yamlSizeLimit} {
+		data := bytes.Repeat([]byte(" "), limit+1)
+		want := fmt.Sprintf("%s: error: the file is larger than %d MiB", name, limit>>20)
+		if _, problems := Parse(name, data); len(problems) != 1 || problems[0].String() != want {
+			t.Errorf("problems are %v, want %q", problems, want)
+		}
+		if _, problems := Parse(name, data[:limit]); len(problems) != 1 || !strings.Contains(problems[0].Message, "empty") {
+			t.Errorf("problems at the limit are %v, want an empty file", problems)
+		}
 	}
-	if _, problems := Parse("big.json", data[:sizeLimit]); len(problems) != 1 || !strings.Contains(problems[0].Message, "empty") {
-		t.Errorf("problems at the limit are %v, want an empty file", problems)
+}
+
+// TestLoadDirectoryIrregular: what cannot be a configuration is an error, and a
+// pipe that nobody writes to does not hold up the start.
+func TestLoadDirectoryIrregular(t *testing.T) {
+	directory := t.TempDir()
+	clusters := filepath.Join(directory, "clusters")
+	if err := os.MkdirAll(filepath.Join(clusters, "a"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(filepath.Join(clusters, "b.json"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("nowhere", filepath.Join(clusters, "c.json")); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(directory, "sideloop.json")
+	if err := os.WriteFile(path, []byte(`{"servers": [{"listeners": []}], "cluster_manager": {"clusters_configs": "clusters"}}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, problems, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, p := range problems[1:] { // the first is that there are no listeners
+		found = append(found, strings.TrimPrefix(p.String(), clusters))
+	}
+	want := []string{
+		"/a: error: the file cannot be read: it is not a regular file",
+		"/b.json: error: the file cannot be read: it is not a regular file",
+		"/c.json: error: the file cannot be read: no such file or directory",
+	}
+	if diff := cmp.Diff(want, found); diff != "" {
+		t.Errorf("problems (-want +found):\n%s", diff)
 	}
 }
 

@@ -8,6 +8,9 @@ const (
 	// sizeLimit bounds one file; the largest real ones, with every cluster of a
 	// mesh written out, are near 1 MiB.
 	sizeLimit = 16 << 20
+	// yamlSizeLimit bounds a YAML file further: its parser takes 200 bytes for a
+	// value of two before the values can be counted.
+	yamlSizeLimit = 4 << 20
 	// depthLimit bounds nesting, and so the stack of everything that walks the
 	// tree; MOSN's deepest key is 16 levels down.
 	depthLimit = 64

@@ -107,3 +107,11 @@ func TestEditDistance(t *testing.T) {
 		}
 	}
 }
+
+func TestProtocolString(t *testing.T) {
+	for p, want := range map[Protocol]string{ProtocolSame: "same", ProtocolBolt: "bolt", ProtocolHTTP2: "http2"} {
+		if p.String() != want {
+			t.Errorf("protocol %d is %q, want %q", uint8(p), p.String(), want)
+		}
+	}
+}

@@ -46,7 +46,7 @@ var serverObject = &object{name: "a server", keys: []key{
 // inspector only matters where TLS is on, which is refused by itself.
 var listenerObject = &object{name: "a listener", keys: []key{
 	{name: "name", kind: textKind, doc: "Name in logs and metrics; the address by default."},
-	{name: "type", kind: textKind, values: named("ingress", "egress"), unknown: differs, status: ignored, fallback: `"ingress"`, doc: "Direction of the traffic; MOSN uses it in traces."},
+	{name: "type", kind: textKind, values: named("ingress", "egress"), unknown: differs, status: ignored, doc: "Direction of the traffic; MOSN uses it in traces."},
 	{name: "address", kind: textKind, required: true, doc: "\"ip:port\", or the path of a Unix socket."},
 	{name: "bind_port", kind: flagKind, fallback: `false`, doc: "Whether a socket is opened."},
 	{name: "network", kind: textKind, fallback: `"tcp"`, values: []value{

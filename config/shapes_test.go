@@ -4,6 +4,7 @@ package config
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -239,6 +240,63 @@ func TestParseValues(t *testing.T) {
 		Name: "c", Type: "DYNAMIC", LB: Random, MaxRequestPerConn: 7, ConnBufferLimit: 8, ConnectTimeout: time.Second, IdleTimeout: 5 * time.Minute,
 		Hosts: []Host{{Address: "/run/h.sock", Hostname: "h", Weight: 9, Path: "cluster_manager.clusters[0].hosts[0]"}}, Path: "cluster_manager.clusters[0]",
 	}}}
+	if diff := cmp.Diff(want, found); diff != "" {
+		t.Errorf("values (-want +found):\n%s", diff)
+	}
+}
+
+// TestParseExpressionLimit: a long expression is refused before it is compiled.
+func TestParseExpressionLimit(t *testing.T) {
+	for _, test := range []struct {
+		length int
+		want   string
+	}{
+		{expressionLimit, ""},
+		{expressionLimit + 1, "a regular expression has at most 65536 bytes, found 65537"},
+	} {
+		_, problems := Parse("mosn.json", listenerWith(`{"type": "proxy", "config": {"downstream_protocol": "bolt", "virtual_hosts": [{"domains": ["*"], "routers": [
+			{"match": {"regex": "`+strings.Repeat("a", test.length)+`"}, "route": {"cluster_name": "c"}}]}]}}`, ""))
+		found := ""
+		for _, p := range problems {
+			found += p.Message
+		}
+		if found != test.want {
+			t.Errorf("%d bytes: %q, want %q", test.length, found, test.want)
+		}
+	}
+}
+
+// TestParseYAMLScalars: YAML is read as MOSN reads it, in version 1.1.
+func TestParseYAMLScalars(t *testing.T) {
+	c, problems := Parse("mosn.yaml", []byte(`
+servers:
+- processor: 0x4
+  mosn_server_name: 12
+  graceful_timeout: 0
+  listeners:
+  - address: "127.0.0.1:1"
+    bind_port: on
+    filter_chains:
+    - filters:
+      - type: proxy
+        config:
+          downstream_protocol: bolt
+          virtual_hosts:
+          - domains: ['*']
+            routers:
+            - match: {headers: [{name: a, value: 1_0}, {name: b, value: true}, {name: c, value: "yes"}]}
+              route: {cluster_name: c}
+cluster_manager:
+  clusters:
+  - name: c
+    hosts: &hosts
+    - address: a:1
+  - {name: d, hosts: *hosts}
+`))
+	valid(t, problems)
+	headers := c.Server.Routers[0].VirtualHosts[0].Routes[0].Match.Headers
+	found := []any{c.Server.Processor, c.Server.Name, c.Server.GracefulTimeout, c.Server.Listeners[0].BindPort, headers, c.Clusters[1].Hosts[0].Address}
+	want := []any{4, "12", 30 * time.Second, true, []HeaderMatch{{"a", "10", false}, {"b", "true", false}, {"c", "yes", false}}, "a:1"}
 	if diff := cmp.Diff(want, found); diff != "" {
 		t.Errorf("values (-want +found):\n%s", diff)
 	}

@@ -27,11 +27,11 @@ type admission struct {
 var errNotOpened = errors.New("the connection could not be registered with its loop")
 
 // enroll hands nc to the loop of a, and waits until it is open there. It owns
-// nc in any case. It must not be called on a loop.
+// nc in any case. The caller has counted the connection in the loop's load, and
+// is not on a loop.
 func (a *admission) enroll(nc net.Conn) error {
 	a.local, a.remote = detachAddr(nc.LocalAddr()), detachAddr(nc.RemoteAddr())
 	_, a.unix = nc.(*net.UnixConn)
-	a.loop.load.Add(1)
 	result, err := a.loop.poll.engine.Enroll(gnet.NewContext(context.Background(), a), nc)
 	if err != nil {
 		nc.Close()

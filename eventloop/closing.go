@@ -167,6 +167,17 @@ func (c *Conn) adopt() {
 	c.rewatch()
 }
 
+// onHangUp follows an error or hang-up of a connection that gnet has let go of.
+// The peer of a Unix socket hangs up by closing, which is no reason to drop what
+// a paused handler has still to see; it is looked at again after that.
+func (c *Conn) onHangUp() {
+	err := socketError(c.fd)
+	if c.finHeld && err == io.EOF {
+		return
+	}
+	c.end(causeOf(err), err)
+}
+
 func (c *Conn) unwatch() {
 	if c.watched {
 		c.watched = false

@@ -149,7 +149,6 @@ func TestStaleConnReachesNobody(t *testing.T) {
 	r := start(t, 1)
 	l := r.Loops()[0]
 	s := newScript()
-	s.ended = make(chan Cause, 1024)
 	s.data = echo
 	accept, conns := one(s)
 	ln := listen(t, r, accept)

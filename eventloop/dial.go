@@ -88,8 +88,8 @@ func (d *Dialing) run(ctx context.Context, config DialConfig) {
 	defer d.cancel()
 	nc, err := dial(ctx, config)
 	if err == nil {
-		a := &admission{loop: d.loop, dialing: d}
-		err = a.enroll(nc)
+		d.loop.load.Add(1)
+		err = (&admission{loop: d.loop, dialing: d}).enroll(nc)
 	}
 	if err == nil {
 		return

@@ -95,7 +95,9 @@ func (c *Conn) offerKept() {
 	}
 	if c.finHeld && c.in == nil && !c.paused && c.phase == phaseOpen {
 		c.finHeld = false
-		c.callPeerClosed()
+		if c.callPeerClosed(); c.phase == phaseOpen {
+			c.rewatch()
+		}
 	}
 }
 

@@ -202,7 +202,7 @@ func (ln *Listener) admit(nc net.Conn) {
 		ln.drop(nc)
 		return
 	}
-	a := &admission{loop: ln.reactor.leastLoaded(), listener: ln}
+	a := &admission{loop: ln.reactor.place(), listener: ln}
 	go func() {
 		defer ln.reactor.gate.leave()
 		defer func() { <-ln.reactor.enrolls }()

@@ -12,17 +12,26 @@ import (
 // cheaper than a copy that goes out with the rest of the turn.
 const throughMin = 16 << 10
 
-// Append copies b behind what is already to be sent.
+// Append copies b behind what is already to be sent. One so large that it would
+// be sent at once is not copied.
 func (c *Conn) Append(b []byte) {
+	if len(b) >= connOutput && !c.waiting {
+		c.WriteThrough(b)
+		return
+	}
+	c.hold(b)
+}
+
+// hold appends b to the output, which is flushed early when it has become large.
+func (c *Conn) hold(b []byte) {
 	if len(b) == 0 || !c.writable() {
 		return
 	}
 	c.room(len(b))
 	c.out.B = append(c.out.B, b...)
 	c.appended(len(b))
-	if len(c.out.B)-c.sent >= connOutput && !c.waiting {
-		c.loop.stats.FlushesEarly++
-		c.flush()
+	if c.Buffered() >= connOutput {
+		c.flushEarly()
 	}
 }
 
@@ -30,14 +39,11 @@ func (c *Conn) Append(b []byte) {
 // on the connection or the return of the callback.
 func (c *Conn) Extend(n int) []byte {
 	n = max(n, 0)
+	if held := c.Buffered(); held > 0 && held+n > connOutput {
+		c.flushEarly()
+	}
 	if !c.writable() {
 		return c.loop.scratchBytes(n)
-	}
-	if held := c.Buffered(); held > 0 && held+n > connOutput && !c.waiting {
-		c.loop.stats.FlushesEarly++
-		if c.flush(); !c.writable() {
-			return c.loop.scratchBytes(n)
-		}
 	}
 	if n == 0 {
 		return nil
@@ -53,7 +59,7 @@ func (c *Conn) Extend(n int) []byte {
 // where it lies; what the kernel refuses is copied. A small b is appended.
 func (c *Conn) WriteThrough(b []byte) {
 	if len(b) < throughMin || c.waiting {
-		c.Append(b)
+		c.hold(b)
 		return
 	}
 	if !c.writable() {
@@ -75,6 +81,14 @@ func (c *Conn) WriteThrough(b []byte) {
 		c.out.B = append(c.out.B, rest...)
 	}
 	c.settle()
+}
+
+// flushEarly sends before the turn ends, unless the kernel has just refused.
+func (c *Conn) flushEarly() {
+	if !c.waiting {
+		c.loop.stats.FlushesEarly++
+		c.flush()
+	}
 }
 
 // Buffered is the number of bytes not yet taken by the kernel.
@@ -252,8 +266,7 @@ func (c *Conn) onWatch(events uint32) {
 		return
 	}
 	if c.owned && events&(unix.EPOLLERR|unix.EPOLLHUP) != 0 {
-		err := socketError(c.fd)
-		c.end(causeOf(err), err)
+		c.onHangUp()
 		return
 	}
 	c.waiting = false

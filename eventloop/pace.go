@@ -44,7 +44,10 @@ func (p *pace) alone() bool {
 	return false
 }
 
-// sample takes in how many reads a put-off flush served.
+// sample takes in how many reads a put-off flush served. Flushes of what timers
+// and posts wrote say nothing about reads.
 func (p *pace) sample() {
-	p.average += (max(p.reads, 1)*paceUnit - p.average) / paceWeight
+	if p.reads > 0 {
+		p.average += (p.reads*paceUnit - p.average) / paceWeight
+	}
 }

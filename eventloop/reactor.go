@@ -128,15 +128,16 @@ func (r *Reactor) startLoop(index int) error {
 // Loops returns the loops, in the order of their index.
 func (r *Reactor) Loops() []*Loop { return r.loops }
 
-// leastLoaded is the loop with the fewest connections, counting those that are
-// still on their way to it.
-func (r *Reactor) leastLoaded() *Loop {
+// place counts a new connection on the loop with the fewest, where those that
+// are still on their way count too, and returns that loop.
+func (r *Reactor) place() *Loop {
 	least := r.loops[0]
 	for _, l := range r.loops[1:] {
 		if l.load.Load() < least.load.Load() {
 			least = l
 		}
 	}
+	least.load.Add(1)
 	return least
 }
 

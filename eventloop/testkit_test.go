@@ -158,7 +158,7 @@ type script struct {
 	ended    chan Cause
 }
 
-func newScript() *script { return &script{ended: make(chan Cause, 1)} }
+func newScript() *script { return &script{ended: make(chan Cause, 64)} }
 
 func (s *script) OnData(c *Conn, b []byte) int {
 	if s.data == nil {
@@ -234,4 +234,15 @@ func pattern(n int) []byte {
 	r := rand.NewChaCha8([32]byte{byte(n)})
 	r.Read(b)
 	return b
+}
+
+// elapse waits for d, as the timer of another loop measures it.
+func elapse(t testing.TB, clock *Loop, d time.Duration) {
+	t.Helper()
+	ticked := make(chan any)
+	onLoop(t, clock, func() any {
+		clock.Schedule(&Timer{Expire: expirerFunc(func(int64) { close(ticked) })}, d)
+		return nil
+	})
+	receive(t, ticked, "the clock")
 }

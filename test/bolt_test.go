@@ -106,6 +106,8 @@ func (f *boltFrame) encode() []byte {
 	return b
 }
 
+func newReader(c net.Conn) *bufio.Reader { return bufio.NewReaderSize(c, 64<<10) }
+
 // readBolt reads one frame.
 func readBolt(r *bufio.Reader) (f boltFrame, err error) {
 	start, err := r.Peek(3)
@@ -250,7 +252,7 @@ func (s *boltService) serve(c net.Conn) {
 		delete(s.conns, c)
 		s.mu.Unlock()
 	}()
-	r := bufio.NewReaderSize(c, 64<<10)
+	r := newReader(c)
 	for {
 		f, err := readBolt(r)
 		if err != nil {
@@ -322,7 +324,7 @@ func (c *boltClient) close() {
 
 func (c *boltClient) read() {
 	defer close(c.done)
-	r := bufio.NewReaderSize(c.conn, 64<<10)
+	r := newReader(c.conn)
 	for {
 		f, err := readBolt(r)
 		c.mu.Lock()

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/net/http2"
@@ -20,6 +21,7 @@ type h2Service struct {
 	wg       sync.WaitGroup
 	mu       sync.Mutex
 	conns    map[net.Conn]bool
+	accepted atomic.Int64
 }
 
 func startH2Service(t testing.TB, address string, h http.HandlerFunc) *h2Service {
@@ -41,6 +43,7 @@ func (s *h2Service) accept(h http.HandlerFunc) {
 		if err != nil {
 			return
 		}
+		s.accepted.Add(1)
 		s.mu.Lock()
 		s.conns[c] = true
 		s.mu.Unlock()

@@ -172,5 +172,5 @@ func (p *proxy) held() [codec.PurposeCount]int {
 // wantNothingHeld waits until no loop holds a byte.
 func (p *proxy) wantNothingHeld() {
 	p.t.Helper()
-	eventually(p.t, "no bytes are held", func() bool { return p.held() == [codec.PurposeCount]int{} })
+	eventually(p.t, fmt.Sprintf("no bytes are held; at first %v", p.held()), func() bool { return p.held() == [codec.PurposeCount]int{} })
 }

@@ -63,11 +63,10 @@ func (c *Client) whole(h *Head, content []byte, f fault) {
 	if s == nil {
 		return
 	}
-	gen := s.gen
 	s.in = inEnded
 	c.ids.remove(s)
 	s.recv.OnHeaders(h, content, true)
-	c.finishAfter(s, gen)
+	c.finish(s)
 }
 
 // begin implements role.

@@ -308,23 +308,17 @@ func (c *conn) release(s *stream) {
 
 // recycle makes s, which nothing refers to any more, ready for reuse.
 func (c *conn) recycle(s *stream) {
-	*s = stream{c: c, gen: s.gen + 1, next: c.free}
+	*s = stream{c: c, next: c.free}
 	c.free = s
 }
 
 // finish releases s if both its directions have ended and its receiver is not
-// to be told anything more.
+// to be told anything more. It may be called after a callback within which s
+// ended and its object became another stream: that one is not over, since a
+// stream that is gets released at once.
 func (c *conn) finish(s *stream) {
-	if s.over() && s.doom == codec.ReasonNone {
+	if s.alive && s.over() && s.doom == codec.ReasonNone {
 		c.release(s)
-	}
-}
-
-// finishAfter does so after a callback, within which the stream may have ended
-// and its object may have become another stream; gen is its generation before.
-func (c *conn) finishAfter(s *stream, gen uint32) {
-	if s.gen == gen && s.alive {
-		c.finish(s)
 	}
 }
 

@@ -173,7 +173,7 @@ func (l *link) start() *caller {
 // TestDuplex runs random calls over a client and a server session. Each ends
 // exactly once with the right content, and nothing is held at the end.
 func TestDuplex(t *testing.T) {
-	for seed := range uint64(12) {
+	for seed := range uint64(6) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			l := newLink(t, seed)
 			p := &peer{l: l}
@@ -233,7 +233,7 @@ func (l *link) check(calls []*caller, p *peer) {
 // TestDuplexCut closes both ends at a random moment: every call that is open
 // gets one OnReset, and nothing is held.
 func TestDuplexCut(t *testing.T) {
-	for seed := range uint64(40) {
+	for seed := range uint64(20) {
 		l := newLink(t, seed)
 		p := &peer{l: l}
 		l.server.accept.setup = p.setup

@@ -257,9 +257,9 @@ func (c *conn) deliverEnd(chunk []byte) {
 		c.owner.Glitch(faultCRC.word())
 		c.deliver(chunk)
 		if s := c.body.dest; s != nil {
-			gen := c.endBody(s)
+			c.endBody(s)
 			s.recv.OnTrailers(CorruptTail)
-			c.finishAfter(s, gen)
+			c.finish(s)
 			return
 		}
 	}
@@ -269,17 +269,16 @@ func (c *conn) deliverEnd(chunk []byte) {
 		c.owner.Released() // a client session's Capacity was 0 for it
 		return
 	}
-	gen := c.endBody(s)
+	c.endBody(s)
 	s.owed += len(chunk)
 	c.owed += len(chunk)
 	s.recv.OnData(chunk, true)
-	c.finishAfter(s, gen)
+	c.finish(s)
 }
 
-// endBody marks the end of what s receives and returns its generation.
-func (c *conn) endBody(s *stream) uint32 {
+// endBody marks the end of what s receives.
+func (c *conn) endBody(s *stream) {
 	c.body = incoming{}
 	s.in = inEnded
 	c.role.gone(s)
-	return s.gen
 }

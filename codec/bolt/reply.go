@@ -11,9 +11,6 @@ import (
 // reply sends a response that the session makes itself: the status of r, which
 // a header pair names, and nothing else.
 func (c *conn) reply(st stamp, r codec.Reason) {
-	if c.dead {
-		return
-	}
 	if r == codec.ReasonNone {
 		r = codec.Internal // an orderly end is none to who waits for a reply
 	}
@@ -32,9 +29,6 @@ func (c *conn) reply(st stamp, r codec.Reason) {
 
 // bare sends a frame without class, header map and content.
 func (c *conn) bare(st stamp, h *Head) {
-	if c.dead {
-		return
-	}
 	st.seal(c.putOwn(st, h, 0))
 	c.checkUnsent()
 }

@@ -55,10 +55,9 @@ func (s *Server) whole(h *Head, content []byte, f fault) {
 	if st == nil {
 		return
 	}
-	gen := st.gen
 	st.in = inEnded
 	st.recv.OnHeaders(h, content, true)
-	s.finishAfter(st, gen)
+	s.finish(st)
 }
 
 // begin implements role.
@@ -103,9 +102,8 @@ func (s *Server) accepted(h *Head) *stream {
 	st.stamp = stampOf(h)
 	st.stamp.typ, st.stamp.command = TypeResponse, CommandResponse
 	st.oneWay = h.Type == TypeOneWay
-	gen := st.gen
 	recv := s.accept.OnRequest(st)
-	if st.gen != gen {
+	if !st.alive {
 		return nil
 	}
 	st.recv = recv

@@ -175,9 +175,19 @@ func TestServerForwardsRawReply(t *testing.T) {
 	}
 	s.feed(wireBytes("01 01 0001 01 11223344 01 00000000 0000 0000 00000000",
 		"02 01 01 0001 01 55667788 01 00 00000000 0000 0000 00000000"))
+	s.accept.setup = func(r *receiver) { // a reply without checksum to a request with one
+		r.onEnd = func(r *receiver) {
+			b := wireBytes("02 01 00 0002 01 00000099 01 00 0000 0000 0000 00000002 6f6b")
+			var h Head
+			h.decode(b[:22])
+			r.stream.SendHeaders(&h, b[22:], true)
+		}
+	}
+	s.feed(wireBytes(requestCRCHex))
 	want(t, "sent", wireText(s.sink.out), wireText(wireBytes(
 		"01 00 0002 01 11223344 0b 0007 0001 000a 00000003 43", pairKV, "616263",
-		"02 01 00 0002 01 55667788 0b 00 0007 0001 000a 00000003 43", pairKV, "616263")))
+		"02 01 00 0002 01 55667788 0b 00 0007 0001 000a 00000003 43", pairKV, "616263",
+		responseCRCHex)))
 }
 
 func TestServerMaxContent(t *testing.T) {
@@ -393,6 +403,11 @@ func TestServerIdleMemory(t *testing.T) {
 	s.feed(wireBytes(heartbeatV1Hex))
 	if s.free == nil {
 		t.Fatal("the stream was given up at the first heartbeat")
+	}
+	s.feed(requestV1(2, "x"))
+	s.feed(wireBytes(heartbeatV1Hex))
+	if s.free == nil {
+		t.Fatal("the stream was given up though there was a request since")
 	}
 	s.feed(wireBytes(heartbeatV1Hex))
 	if s.free != nil {

@@ -34,7 +34,6 @@ type stream struct {
 	left       int64 // content bytes still to be sent
 	owed       int   // content bytes delivered and not given back
 	crc        uint32
-	gen        uint32 // counts the uses of this object
 	stamp      stamp
 	in         inState
 	out        outState

@@ -175,18 +175,19 @@ func TestReplyBreaksItsLength(t *testing.T) {
 // lives and the client is told.
 func TestWaitingReplyIsGivenUp(t *testing.T) {
 	s := newServerEnd(nil)
-	for id := range uint32(4) {
+	for id := range uint32(5) {
 		s.feed(requestV1(id, ""))
 	}
 	h := response()
 	h.ContentLength = 3
-	for _, r := range s.accept.requests {
+	r := s.accept.requests
+	for _, r := range r[:4] {
 		r.stream.SendHeaders(h, nil, false)
 	}
-	r := s.accept.requests
 	r[2].stream.Reset(codec.UpstreamReset)              // from the middle
 	r[3].stream.SendData([]byte("abcd"), false)         // from the end
 	r[1].stream.SendData([]byte("longer than 3"), true) // over at once: no OnReset
+	r[4].stream.SendHeaders(h, []byte("new"), false)    // behind nobody now
 	want(t, "told within a Stream method", r[3].resets, 0)
 	s.Tick(s.now)
 	want(t, "events", []any{r[1].resets, r[2].resets, r[3].reset}, []any{0, 0, codec.UpstreamProtocolError})
@@ -202,8 +203,11 @@ func TestWaitingReplyIsGivenUp(t *testing.T) {
 	out = append(out, status(2, 3, "upstream_reset")...)
 	out = append(out, status(3, 9, "upstream_protocol_error")...)
 	out = append(out, status(1, 9, "upstream_protocol_error")...)
+	out = append(out, replyV1(4, "new")...)
 	want(t, "sent", wireText(s.sink.out), wireText(out))
 	want(t, "shuts", len(s.owner.shuts), 0)
+	r[4].stream.SendData(nil, true)
+	want(t, "receivers still to be told", s.doomed, 0)
 	wantIdle(t, s, &s.mem)
 }
 
@@ -415,32 +419,4 @@ func TestClientRequestGivenUp(t *testing.T) {
 			wantIdle(t, e, &e.mem)
 		})
 	}
-}
-
-// TestEarlyReply ends the reply to a large request before the request ended.
-func TestEarlyReply(t *testing.T) {
-	in := requestV1(1, string(pattern(500)))
-	s := newServerEnd(small)
-	s.feed(in[:100])
-	r := s.accept.requests[0]
-	r.stream.SendHeaders(response(), []byte("no"), true)
-	want(t, "active", s.Active(), 1)
-	r.stream.Reset(codec.ReasonNone)
-	want(t, "active", s.Active(), 0)
-	want(t, "consumed", s.feed(in[100:]), len(in)-100)
-	want(t, "sent", wireText(s.sink.out), wireText(replyV1(1, "no")))
-	want(t, "shuts", len(s.owner.shuts), 0)
-
-	c := newClientEnd(1, nil)
-	call := &receiver{}
-	up := c.Open(call)
-	h := request()
-	h.ContentLength = 3
-	up.SendHeaders(h, nil, false)
-	c.feed(replyV1(1, "no"))
-	want(t, "ended", call.ended, true)
-	want(t, "active", c.Active(), 1)
-	up.SendData([]byte("abc"), true)
-	want(t, "active", c.Active(), 0)
-	wantIdle(t, c, &c.mem)
 }

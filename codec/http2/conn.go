@@ -84,6 +84,8 @@ type conn struct {
 	resets, anomalies rate
 	slack             int
 	replies, empty    int
+	// unread is the number of requests taken since the client stopped reading.
+	unread int
 }
 
 func (c *conn) init(sink codec.Sink, owner codec.Owner, mem *codec.Memory, l *Limits) {
@@ -202,10 +204,16 @@ func (c *conn) readHead(b []byte) (n int, more bool) {
 
 // mustWait tells that a new request must wait until the client has read
 // replies, and stops reading. Otherwise the replies to a client that never reads
-// would pile up however small they are.
+// would pile up however small they are. Some requests are taken each time, so
+// that one long reply does not keep all others waiting.
 func (c *conn) mustWait() bool {
-	c.paused = c.isServer() && c.frame.kind == frameHeaders && c.frame.id > c.maxID && c.sink.Blocked()
-	if c.paused {
+	c.paused = false
+	if !c.isServer() || c.frame.kind != frameHeaders || c.frame.id <= c.maxID || !c.sink.Blocked() {
+		return false
+	}
+	c.unread++
+	if c.unread > c.limits.UnreadRequests {
+		c.paused = true
 		c.sink.PauseRead()
 	}
 	return c.paused
@@ -297,7 +305,7 @@ func (c *conn) dropInput() {
 // Writable implements codec.Session.
 func (c *conn) Writable() {
 	c.enter()
-	c.replies = 0
+	c.replies, c.unread = 0, 0
 	c.flush()
 	wasPaused := c.paused
 	if wasPaused {

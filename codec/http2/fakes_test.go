@@ -105,7 +105,6 @@ type holder struct {
 	id     int
 	stream codec.Stream
 	events *log
-	ended  bool // sending or reset
 	resets int
 }
 

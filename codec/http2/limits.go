@@ -43,6 +43,9 @@ type Limits struct {
 	// Replies bounds the PING and SETTINGS acknowledgements and the
 	// RST_STREAM frames written while the sink is blocked.
 	Replies int
+	// UnreadRequests bounds the requests taken while the sink is blocked.
+	// Beyond it the connection is not read until the client reads.
+	UnreadRequests int
 	// SettingsEntries bounds the entries of one SETTINGS frame.
 	SettingsEntries int
 
@@ -87,6 +90,9 @@ const (
 	// defaultReplies bounds what is queued for a peer that does not read to
 	// 17 KB (CVE-2019-9512, CVE-2019-9515).
 	defaultReplies = 1000
+	// defaultUnreadRequests is above what clients have in flight and bounds
+	// the heads of replies nobody reads to some 100 KB.
+	defaultUnreadRequests = 128
 	// defaultSettingsEntries is four times the settings that exist.
 	defaultSettingsEntries = 32
 	// defaultPatience is far above any round trip and short enough that slow
@@ -114,6 +120,7 @@ func DefaultLimits() Limits {
 		OverheadRate:    defaultOverheadRate,
 		EmptyData:       defaultEmptyData,
 		Replies:         defaultReplies,
+		UnreadRequests:  defaultUnreadRequests,
 		SettingsEntries: defaultSettingsEntries,
 		SetupTime:       defaultPatience,
 		AckTime:         defaultPatience,

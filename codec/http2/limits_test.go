@@ -308,20 +308,50 @@ func TestHeaderBomb(t *testing.T) {
 // TestRequestsWaitForReplies: while the sink is full no new request is taken, so
 // that replies can not pile up for a client that does not read.
 func TestRequestsWaitForReplies(t *testing.T) {
-	runScripts(t, []script{{name: "pause", text: `
+	two := func(l *Limits) { l.UnreadRequests = 2 }
+	runScripts(t, []script{{name: "pause", limits: two, text: `
 		> HEADERS 1 POST
 		= 1 headers POST h/
 		. block
+		> HEADERS 3 end GET
+		= 3 headers GET h/ end
+		> HEADERS 5 end GET
+		= 5 headers GET h/ end
 		> DATA 1 abc
 		= 1 data abc
 		> PING 12345678
 		< PING ack 12345678
 		. paused no
-		> HEADERS 3 end GET
+		> HEADERS 7 end GET
 		. paused yes
-		. active 1
+		. active 3
 		. writable
-		= 3 headers GET h/ end
+		= 7 headers GET h/ end
 		. paused no
-		. active 2`}})
+		. active 4`},
+		{name: "one long reply does not keep others waiting", limits: two, text: `
+		> SETTINGS INITIAL_WINDOW_SIZE=1000000
+		< SETTINGS ack
+		> HEADERS 1 end GET
+		= 1 headers GET h/ end
+		. 1 head 200
+		< HEADERS 1 :status=200
+		. block
+		> HEADERS 3 end GET
+		= 3 headers GET h/ end
+		> HEADERS 5 end GET
+		= 5 headers GET h/ end
+		> HEADERS 7 end GET
+		. paused yes
+		. 1 data x*40000
+		. room 10
+		. writable
+		< DATA 1 x*16384
+		= 7 headers GET h/ end
+		. paused no
+		. room -1
+		. writable
+		< DATA 1 x*16384
+		< DATA 1 x*7232
+		= 1 writable`}})
 }

@@ -302,6 +302,8 @@ func (p *player) call(w []string) {
 		check(p.mem.Used(codec.Hold))
 	case "gather":
 		check(p.mem.Used(codec.Gather))
+	case "room":
+		p.sink.room = number()
 	case "paused":
 		if p.sink.paused != (w[1] == "yes") {
 			p.fatalf("paused is %v", p.sink.paused)

@@ -98,6 +98,14 @@ func (c *conn) sendEnd(s *stream) {
 	s.enter(s.state.sendEnd(s.held.any()))
 }
 
+// sendNothing stands for sending on a connection that has failed. The end counts
+// all the same: its holder is not told of the stream any more.
+func (c *conn) sendNothing(s *stream, end bool) {
+	if end {
+		c.sendEnd(s)
+	}
+}
+
 // recvEnd notes END_STREAM, and ends the stream if that was all.
 func (c *conn) recvEnd(s *stream) {
 	s.enter(s.state.recvEnd(s.held.any()))
@@ -118,7 +126,11 @@ func (s *stream) enter(next state) {
 // SendHeaders implements codec.Stream.
 func (s *stream) SendHeaders(h codec.Head, body []byte, end bool) {
 	c := s.conn
-	if !s.state.maySend() || s.begun || c.dead {
+	switch {
+	case !s.state.maySend() || s.begun:
+		return
+	case c.dead:
+		c.sendNothing(s, end)
 		return
 	}
 	head := h.(*Head)
@@ -140,7 +152,13 @@ func (s *stream) SendHeaders(h codec.Head, body []byte, end bool) {
 // SendData implements codec.Stream.
 func (s *stream) SendData(b []byte, end bool) {
 	c := s.conn
-	if !s.state.maySend() || !s.begun || c.dead || (len(b) == 0 && !end) {
+	switch {
+	case !s.state.maySend():
+		return
+	case c.dead:
+		c.sendNothing(s, end)
+		return
+	case !s.begun || (len(b) == 0 && !end):
 		return
 	}
 	if !s.held.waiting && !c.mustHold(len(b)) {
@@ -163,7 +181,13 @@ func (s *stream) SendData(b []byte, end bool) {
 // SendTrailers implements codec.Stream.
 func (s *stream) SendTrailers(t codec.Head) {
 	c := s.conn
-	if !s.state.maySend() || !s.begun || c.dead {
+	switch {
+	case !s.state.maySend():
+		return
+	case c.dead:
+		c.sendNothing(s, true)
+		return
+	case !s.begun:
 		return
 	}
 	fields := t.(*Head).Fields

@@ -126,6 +126,20 @@ func TestExchange(t *testing.T) {
 			= 3 reset upstream_closed
 			. 1 head 200 end
 			. active 0`},
+		{name: "reply given after the connection failed", text: `
+			> HEADERS 1 end GET
+			= 1 headers GET h/ end
+			> PING 1
+			< PING ack 1` + "\x00\x00\x00\x00\x00\x00\x00" + `
+			> WINDOW_UPDATE 0 0
+			< GOAWAY 1 PROTOCOL_ERROR
+			= glitch window_update_zero
+			= shut protocol_error
+			. 1 head 200
+			. 1 data abc
+			. 1 trailers a=b
+			. active 0
+			. close`},
 		{name: "unknown frames are ignored", text: `
 			> RAW 000003 4d ff 00000001 010203
 			> RAW 000000 4d ff 00000000

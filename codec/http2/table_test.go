@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package http2
+
+import (
+	"math/rand/v2"
+	"testing"
+)
+
+// TestTable compares with a map over random ids, many of which collide.
+func TestTable(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	var tab table
+	want := map[uint32]*stream{}
+	for range 200000 {
+		id := uint32(rng.IntN(64))<<uint(rng.IntN(12)) | 1
+		switch rng.IntN(3) {
+		case 0:
+			if want[id] == nil {
+				s := &stream{id: id}
+				want[id] = s
+				tab.put(s)
+			}
+		case 1:
+			delete(want, id)
+			tab.remove(id)
+		case 2:
+			if tab.get(id) != want[id] {
+				t.Fatalf("id %d: got %p, want %p", id, tab.get(id), want[id])
+			}
+		}
+		if tab.count != len(want) {
+			t.Fatalf("count %d, want %d", tab.count, len(want))
+		}
+	}
+	for _, s := range tab.all() {
+		if want[s.id] != s {
+			t.Fatalf("all has %d", s.id)
+		}
+	}
+	for id := range want {
+		tab.remove(id)
+	}
+	if tab.count != 0 || len(tab.all()) != 0 {
+		t.Fatal("not empty after the last removal")
+	}
+}
+
+// TestTableShrinks: what a burst needed is given back once it is not needed.
+func TestTableShrinks(t *testing.T) {
+	var tab table
+	for id := range uint32(1000) {
+		tab.put(&stream{id: 2*id + 1})
+	}
+	for id := range uint32(1000) {
+		tab.remove(2*id + 1)
+	}
+	if len(tab.slots) < 1000 {
+		t.Fatal("a burst that may be followed by another was given back")
+	}
+	tab.put(&stream{id: 1})
+	tab.remove(1)
+	if tab.slots != nil {
+		t.Fatalf("%d slots kept for one stream", len(tab.slots))
+	}
+}
+
+func TestPast(t *testing.T) {
+	var p past
+	for id := uint32(1); id < 2*(pastSize+10); id += 2 {
+		p.note(id)
+	}
+	if p.has(19) || !p.has(21) || !p.has(2*pastSize+19) || p.lost != 19 {
+		t.Fatalf("remembers %v, lost up to %d", p.ids, p.lost)
+	}
+}

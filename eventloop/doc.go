@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package eventloop is the reactor: loops, connections, listeners, dials and
+// timers. It knows no protocol, and it is the only package that knows gnet.
+//
+// # Ownership
+//
+// A connection is given to one loop and stays there. Its methods, its
+// callbacks, the loop's timers and tasks all run on that loop, one at a time, so
+// nothing of it needs a lock. Other goroutines reach a loop only by [Loop.Post].
+//
+// Nothing is re-entrant. A method of [Conn] never calls a [Handler]: what there
+// is to tell is queued and delivered after the running callback has returned.
+// [Handler.OnClose] is the last call and comes exactly once.
+//
+// After its end a Conn may still be held and called; every method is a no-op
+// then. Its descriptor is used nowhere but in one function, behind a check that
+// the connection is open, because by then the number may be another's.
+//
+// # The turn
+//
+//	epoll batch ── read each ready connection, at most ReadBuffer bytes ──► OnData
+//	                 handlers append; a connection with output is dirty
+//	            ── queued tasks, notices, closes ──► OnWritable, OnClose, Run
+//	            ── flush: one write per dirty connection
+//	            ── arm the timerfd, if an earlier timer was scheduled
+//
+// With several connections ready, the flush waits for the end of the batch, so
+// that a hundred frames for one upstream are one write. That costs the loop a
+// wake-up by itself, so with one request alone the flush follows the read at
+// once. A moving average of reads per flush decides ([Stats] counts both), and
+// is probed now and then.
+//
+// A turn flushes early when it holds more than 1 MiB, and a connection when it
+// holds 64 KiB. Timers expire when the timerfd's event is served, among the
+// connections of the batch. Time is read when a turn begins ([Loop.Now]).
+//
+// Everything that could go on for ever (tasks that queue tasks, posts that post,
+// timers that are all due) is bounded per turn; the rest waits until the sockets
+// have been served.
+//
+// # Backpressure
+//
+// What the kernel refuses is kept in one pooled buffer per connection, and the
+// watermarks are compared with that, not with what a turn has appended. A second
+// epoll set per loop, the watcher, tells when a socket takes bytes again: waiting
+// for a stuck peer costs nothing. [Conn.PauseRead] stops reading in the kernel,
+// so the peer stalls; it is applied once per turn, however often it changes.
+//
+// # The end of a connection
+//
+// The peer's FIN is [Handler.OnPeerClosed], and writing goes on. [Conn.Close]
+// sends all there is, then the FIN, and drops input until the peer's FIN, within
+// LingerTimeout. [Conn.Abort] sends a reset. An error of write does not hide what
+// the peer said before it left: that is read first.
+//
+// # gnet's edges
+//
+//	gnet v2.10                                     here
+//	---------------------------------------------  --------------------------------------------
+//	an error of accept ends the engine             loops without listeners; own accept, pausing
+//	listeners cannot come and go                   the same
+//	a Unix listener takes and removes any socket   probe, directory lock, inode compared
+//	least-connections counts too late              counted at hand-over
+//	enrolment fails in silence                     a flag set in OnOpen is compared
+//	dials have no timeout, cannot be cancelled     own dial goroutine, then Enroll
+//	output is unbounded and drains unnoticed       own output buffer, own write, watcher
+//	Write after close reaches a reused descriptor  phase checked before the only write
+//	a failed Write closes re-entrantly             errors are queued as the connection's end
+//	input is unbounded, reading cannot pause       mask set on gnet's epoll descriptor
+//	a paused Unix socket loses unread bytes        taken out of the set while paused
+//	read of 0 closes: no half-close                descriptor duplicated in OnClose
+//	close drops what the kernel refused            Close drains, shuts down, lingers
+//	no timers                                      timing wheel on a timerfd served as a conn
+//	a task that queues itself starves the sockets  leftovers wake the loop by the timerfd
+//	a panic ends the process                       recovered around every callback
+//	the zone of an IPv6 address is recycled        stripped from the address that gnet sees
+//	edge-triggered mode and poll_opt               level-triggered; start refuses poll_opt
+//
+// What is needed of gnet's unexported fields is read in one file and checked at
+// start.
+package eventloop
