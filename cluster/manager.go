@@ -107,10 +107,18 @@ func (s *Members) Acquire(r *Request) (codec.Stream, codec.Reason) {
 		i = s.policy.Choose(&s.view)
 	}
 	if i < 0 {
-		return nil, codec.ConnectFailed
+		return nil, s.refusal(r.Protocol)
 	}
 	r.host = hosts[i]
 	return s.pool(r.Protocol, i).acquire(r)
+}
+
+// refusal is why no host can be chosen: the first one's last failure.
+func (s *Members) refusal(p codec.Protocol) codec.Reason {
+	if found := s.pools[p][0]; found != nil && found.failure != codec.ReasonNone {
+		return found.failure
+	}
+	return codec.ConnectFailed
 }
 
 // pool returns the pool of host i, making it when there is none.

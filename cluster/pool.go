@@ -44,8 +44,9 @@ type pool struct {
 	dialing int
 	waiting queue
 
-	failures int   // failed dials in a row
-	dialAt   int64 // no dial before this loop time
+	failures int          // failed dials in a row
+	failure  codec.Reason // of the last of them
+	dialAt   int64        // no dial before this loop time
 	timer    eventloop.Timer
 	retired  bool
 	task     eventloop.Task
@@ -64,7 +65,7 @@ func (p *pool) acquire(r *Request) (codec.Stream, codec.Reason) {
 		return c.open(r), codec.ReasonNone
 	}
 	if p.refuses(p.manager.loop.Now()) {
-		return nil, codec.ConnectFailed
+		return nil, p.failure
 	}
 	if p.waiting.length >= maxPending {
 		return nil, codec.Overflow
@@ -158,13 +159,13 @@ func (p *pool) OnDialFailed(err error) {
 	now := p.manager.loop.Now()
 	p.dialAt = now + int64(jitter(backoff[min(p.failures, len(backoff)-1)]))
 	p.failures++
+	p.failure = codec.ConnectFailed
+	if isTimeout(err) {
+		p.failure = codec.ConnectTimeout
+	}
 	p.manager.stats.Add(stats.UpstreamConnectFailures)
 	if len(p.conns)+p.leaving == 0 && p.dialing == 0 {
-		reason := codec.ConnectFailed
-		if isTimeout(err) {
-			reason = codec.ConnectTimeout
-		}
-		p.failWaiting(reason)
+		p.failWaiting(p.failure)
 		return
 	}
 	p.dial()

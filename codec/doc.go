@@ -13,8 +13,8 @@
 // Everything happens on the loop that owns the connection.
 //
 //   - Receiver callbacks come only out of Session.Feed, Session.Writable,
-//     Session.Tick and Session.Close. A method of Stream never calls a
-//     Receiver, neither its own nor another's.
+//     Session.PeerClosed, Session.Tick, Session.Close and Holding.Evict. A
+//     method of Stream never calls a Receiver, neither its own nor another's.
 //   - A Stream method only appends to the Sink, updates state and, at most,
 //     tells the Owner something. The Owner must not call back into the session
 //     from within such a notice; it notes it and acts after the running

@@ -169,10 +169,14 @@ func (c *Conn) adopt() {
 
 // onHangUp follows an error or hang-up of a connection that gnet has let go of.
 // The peer of a Unix socket hangs up by closing, which is no reason to drop what
-// a paused handler has still to see; it is looked at again after that.
+// a paused handler has still to see: only output is dropped, and the socket is
+// looked at again after that.
 func (c *Conn) onHangUp() {
 	err := socketError(c.fd)
-	if c.finHeld && err == io.EOF {
+	if c.finHeld && c.phase == phaseOpen && err == io.EOF {
+		c.waiting = false
+		c.dropOutput()
+		c.judge()
 		return
 	}
 	c.end(causeOf(err), err)

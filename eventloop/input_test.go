@@ -8,6 +8,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // nibbler consumes a few bytes per offer, pauses, and resumes with a timer.
@@ -76,17 +78,25 @@ func TestPauseStallsTheSender(t *testing.T) {
 	s := newScript()
 	s.data = func(_ *Conn, b []byte) int { got.Write(b); return len(b) }
 	c, conn := open(t, r, s)
-	onLoop(t, l, func() any { conn.PauseRead(); return nil })
+	if err := onLoop(t, l, func() error {
+		conn.PauseRead()
+		return unix.SetsockoptInt(conn.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 64<<10)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.(*net.TCPConn).SetWriteBuffer(64 << 10); err != nil {
+		t.Fatal(err)
+	}
 	if !onLoop(t, l, conn.ReadPaused) {
 		t.Fatal("not paused")
 	}
 	eventually(t, "the kernel was told", func() bool { return onLoop(t, l, func() bool { return conn.muted }) })
 
-	want := pattern(64 << 20)
-	c.SetWriteDeadline(time.Now().Add(time.Second))
+	want := pattern(8 << 20)
+	c.SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
 	n, err := c.Write(want)
 	if err == nil {
-		t.Fatal("64 MiB went to a connection that nobody reads")
+		t.Fatal("8 MiB went to a connection that nobody reads")
 	}
 	if read := onLoop(t, l, l.Stats).BytesRead; read != 0 {
 		t.Fatalf("%d bytes were read during the pause", read)
@@ -161,6 +171,47 @@ func TestHeldFIN(t *testing.T) {
 	}
 	expect(t, c, "bye")
 	expectEOF(t, c)
+}
+
+// TestHangUpWhileHeld: the peer of a Unix socket closes behind its last bytes;
+// a paused handler still sees them all, and then that its replies are in vain.
+func TestHangUpWhileHeld(t *testing.T) {
+	r := start(t, 1)
+	l := r.Loops()[0]
+	s := newScript()
+	events := make(chan string, 8)
+	s.data = func(c *Conn, b []byte) int {
+		events <- string(b)
+		if len(b) == 3 {
+			c.PauseRead()
+			return 1
+		}
+		return len(b)
+	}
+	s.fin = func(*Conn) { events <- "fin" }
+	accept, conns := one(s)
+	ln, err := r.Listen(ListenConfig{Network: "unix", Address: socketPath(t), Accept: accept})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := connect(t, ln.Addr())
+	conn := receive(t, conns, "the connection")
+	release := hold(t, l)
+	write(t, c, []byte("abc"))
+	c.Close()
+	release()
+	receive(t, events, "the bytes")
+	eventually(t, "the FIN was seen", func() bool { return onLoop(t, l, func() bool { return conn.finHeld }) })
+	elapse(t, l, 5*time.Millisecond)
+	onLoop(t, l, func() any { conn.ResumeRead(); return nil })
+	for _, want := range []string{"bc", "fin"} {
+		if got := receive(t, events, want); got != want {
+			t.Fatalf("got %q, want %q", got, want)
+		}
+	}
+	if cause := receive(t, s.ended, "OnClose"); cause != CausePeerReset {
+		t.Fatalf("cause %v", cause)
+	}
 }
 
 // TestReadsAreFair: a peer that sends without end is read one buffer per turn,

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -148,17 +149,25 @@ func TestBadConfigurations(t *testing.T) {
 	}
 }
 
-func TestLogPath(t *testing.T) {
+func TestLogAndPidFiles(t *testing.T) {
 	address := freeAddress(t)
 	dir := t.TempDir()
 	text := configOf(hop{name: "in", listen: address, down: "SofaRpc", up: "SofaRpc", hosts: []string{freeAddress(t)}})
 	text = strings.Replace(text, `"default_log_path": "stderr", "default_log_level": "ERROR"`,
 		`"default_log_path": "`+dir+`/main.log", "default_log_level": "INFO"`, 1)
+	text = strings.Replace(text, `{"servers"`, `{"pid": "`+dir+`/run/pid", "servers"`, 1)
 	text = strings.Replace(text, `"bind_port"`, `"log_path": "`+dir+`/in.log", "bind_port"`, 1)
 	cmd, _ := startCommand(t, writeConfig(t, text), address)
 	r := dialBolt(t, address).mustCall(t, newBoltRequest(service, nil))
 	if r.status != 6 {
 		t.Errorf("status %d", r.status)
+	}
+	pid := func() string {
+		b, _ := os.ReadFile(dir + "/run/pid")
+		return strings.TrimSpace(string(b))
+	}
+	if want := strconv.Itoa(cmd.Process.Pid); pid() != want {
+		t.Errorf("the pid file says %q, want %q", pid(), want)
 	}
 	cmd.Process.Signal(syscall.SIGTERM)
 	done := make(chan error, 1)
@@ -170,6 +179,9 @@ func TestLogPath(t *testing.T) {
 		}
 	case <-time.After(waitLimit):
 		t.Fatal("it does not stop")
+	}
+	if pid() != "" {
+		t.Error("the pid file is still there")
 	}
 	main, _ := os.ReadFile(dir + "/main.log")
 	in, _ := os.ReadFile(dir + "/in.log")

@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/sideloop/sideloop/config"
@@ -35,6 +38,10 @@ func (s *startCommand) Run() error {
 	if err != nil {
 		return err
 	}
+	if err := writePid(c.PidFile); err != nil {
+		return errors.Join(err, srv.Stop(context.Background()))
+	}
+	defer removePid(c.PidFile)
 	if sig := <-signals; sig != syscall.SIGQUIT {
 		ctx, cancel := context.WithTimeout(context.Background(), c.Server.GracefulTimeout)
 		go func() {
@@ -61,4 +68,27 @@ func load(path string) (*config.Config, error) {
 		return nil, fmt.Errorf("%s has errors; nothing was started", path)
 	}
 	return c, nil
+}
+
+// writePid writes the process's id to the file that the configuration names, if
+// any.
+func writePid(path string) error {
+	if path == "" {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("pid: %w", err)
+	}
+	if err := os.WriteFile(path, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
+		return fmt.Errorf("pid: %w", err)
+	}
+	return nil
+}
+
+// removePid removes the file unless another process has written it since.
+func removePid(path string) {
+	b, err := os.ReadFile(path)
+	if path != "" && err == nil && strings.TrimSpace(string(b)) == strconv.Itoa(os.Getpid()) {
+		_ = os.Remove(path) // the next start overwrites it anyway
+	}
 }

@@ -58,33 +58,49 @@ func (c *Client) Open(r codec.Receiver) codec.Stream {
 	return s
 }
 
-// appendRequestLine encodes the pseudo-header fields of a request. What a head
-// made from another protocol leaves out gets the usual value, because a request
-// without it would be malformed (RFC 9113, 8.3.1).
+// Names of the pseudo-header fields of a request, and what stands in for values
+// that a head made from another protocol lacks or that would be malformed
+// (RFC 9113, 8.3.1).
+var (
+	nameMethod    = []byte(":method")
+	nameScheme    = []byte(":scheme")
+	nameAuthority = []byte(":authority")
+	namePath      = []byte(":path")
+	nameProtocol  = []byte(":protocol")
+
+	usualMethod = []byte("GET")
+	usualScheme = []byte("http")
+	usualPath   = []byte("/")
+)
+
+// appendRequestLine encodes the pseudo-header fields of a request. A CONNECT
+// without :protocol has neither :scheme nor :path (RFC 9113, 8.5; RFC 8441, 4).
 func (c *conn) appendRequestLine(b []byte, h *Head) []byte {
-	method := or(h.MethodName, "GET")
-	b = c.enc.AppendField(b, []byte(":method"), method, false)
-	if string(method) == "CONNECT" && len(h.ConnectProto) == 0 {
-		return c.enc.AppendField(b, []byte(":authority"), h.AuthorityName, false)
+	method, scheme, path := h.MethodName, h.Scheme, h.PathName
+	if !all(method, &methodByte) {
+		method = usualMethod
 	}
-	b = c.enc.AppendField(b, []byte(":scheme"), or(h.Scheme, "http"), false)
-	if len(h.AuthorityName) > 0 {
-		b = c.enc.AppendField(b, []byte(":authority"), h.AuthorityName, false)
+	if !validScheme(scheme) {
+		scheme = usualScheme
 	}
-	path := or(h.PathName, "/")
-	b = c.enc.AppendField(b, []byte(":path"), path, false)
-	if len(h.ConnectProto) > 0 {
-		b = c.enc.AppendField(b, []byte(":protocol"), h.ConnectProto, false)
+	if !validPath(path, string(method) == "OPTIONS") {
+		path = usualPath
+	}
+	b = c.enc.AppendField(b, nameMethod, method, false)
+	tunnel := string(method) == "CONNECT" && len(h.ConnectProto) == 0
+	if !tunnel {
+		b = c.enc.AppendField(b, nameScheme, scheme, false)
+	}
+	if len(h.AuthorityName) > 0 && validAuthority(h.AuthorityName) {
+		b = c.enc.AppendField(b, nameAuthority, h.AuthorityName, false)
+	}
+	if !tunnel {
+		b = c.enc.AppendField(b, namePath, path, false)
+	}
+	if all(h.ConnectProto, &methodByte) {
+		b = c.enc.AppendField(b, nameProtocol, h.ConnectProto, false)
 	}
 	return b
-}
-
-// or is b, or usual if b is empty.
-func or(b []byte, usual string) []byte {
-	if len(b) > 0 {
-		return b
-	}
-	return []byte(usual)
 }
 
 // endReply is the first header block of a reply, or a 1xx before it.

@@ -167,8 +167,8 @@ func (m *message) trailers() string {
 	return word
 }
 
-// take sets a pseudo-header field, which may come once.
-func take(dst *[]byte, f *hpack.Field) bool {
+// setOnce sets a pseudo-header field, which may come once.
+func setOnce(dst *[]byte, f *hpack.Field) bool {
 	if *dst != nil {
 		return false
 	}
@@ -189,13 +189,13 @@ func (m *message) request(end bool) string {
 		known := false
 		switch string(f.Name) {
 		case ":method":
-			known = take(&h.MethodName, f)
+			known = setOnce(&h.MethodName, f)
 		case ":scheme":
-			known = take(&h.Scheme, f)
+			known = setOnce(&h.Scheme, f)
 		case ":authority":
-			known = take(&h.AuthorityName, f)
+			known = setOnce(&h.AuthorityName, f)
 		case ":path":
-			known = take(&h.PathName, f)
+			known = setOnce(&h.PathName, f)
 		}
 		// :protocol is unknown as RFC 8441 is not announced.
 		if !known {

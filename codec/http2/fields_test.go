@@ -3,8 +3,11 @@
 package http2
 
 import (
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/sideloop/sideloop/codec/http2/hpack"
 )
 
 // TestMalformedRequests: each is reset and never reaches the acceptor; the
@@ -171,11 +174,52 @@ func TestIllegalFieldsAreNotSent(t *testing.T) {
 			. open
 			. 1 head GET / proxy-connection=x te=trailers host=a end
 			< HEADERS 1 :method=GET :scheme=http :path=/ te=trailers host=a end`},
+		{name: "CONNECT", client: true, text: `
+			. open
+			. 1 head CONNECT :authority=h:1
+			< HEADERS 1 :method=CONNECT :authority=h:1
+			. open
+			. 3 head CONNECT :authority=h:1 :protocol=websocket /chat
+			< HEADERS 3 :method=CONNECT :scheme=http :authority=h:1 :path=/chat :protocol=websocket`},
+		{name: "request line", client: true, text: `
+			. open
+			. 1 head GET /a\r\nb :authority=u@h end
+			< HEADERS 1 :method=GET :scheme=http :path=/ end`},
+		{name: "host unlike :authority", client: true, text: `
+			. open
+			. 1 head GET / :authority=h host=x a=b end
+			< HEADERS 1 :method=GET :scheme=http :authority=h :path=/ a=b end`},
 		{name: "empty head", client: true, text: `
 			. open
 			. 1 head end
 			< HEADERS 1 :method=GET :scheme=http :path=/ end`},
 	})
+}
+
+// TestSecretsAreNeverIndexed: "!" marks a never indexed field.
+func TestSecretsAreNeverIndexed(t *testing.T) {
+	long := strings.Repeat("c", guessable)
+	runScripts(t, []script{{name: "request", client: true, text: `
+		. open
+		. 1 head GET / authorization=a proxy-authorization=b cookie=short cookie=` + long + ` x=y end
+		< HEADERS 1 :method=GET :scheme=http :path=/ authorization=a! proxy-authorization=b! cookie=short! cookie=` + long + ` x=y end`}})
+	// Fields that came as never indexed go on like that, held trailers too.
+	p := newPlayer(t, script{})
+	p.send("PREFACE")
+	p.send("SETTINGS INITIAL_WINDOW_SIZE=0")
+	p.send("HEADERS 1 end GET")
+	p.feed()
+	secret := []hpack.Field{{Name: []byte("x"), Value: []byte("y"), Sensitive: true}}
+	s := p.holders[1].stream
+	s.SendHeaders(&Head{Status: 200, Fields: secret}, []byte("body"), false)
+	s.SendTrailers(&Head{Fields: secret})
+	p.send("WINDOW_UPDATE 1 4")
+	p.feed()
+	p.parseOutput()
+	want := []string{"HEADERS 1 :status=200 x=y!", "DATA 1 body", "HEADERS 1 x=y! end"}
+	if got := p.unmatched[3:]; !slices.Equal(got, want) {
+		t.Errorf("sent %q, want %q", got, want)
+	}
 }
 
 // TestLargeHeaderBlockIsSplit: beyond a frame's size CONTINUATION follows.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/sideloop/sideloop/codec"
 )
 
 // calmed is how a flood ends. Input behind it is ignored.
@@ -211,7 +213,7 @@ func TestBusyTrafficEarnsItsOverhead(t *testing.T) {
 	s := p.holders[1].stream
 	s.SendHeaders(&Head{Status: 200}, nil, false)
 	chunk := make([]byte, maxFrameSize)
-	for range 5 * slackMax {
+	for range slackMax {
 		s.SendData(chunk, false)
 		p.sink.out = p.sink.out[:0]
 		p.send("WINDOW_UPDATE 1 16384")
@@ -302,6 +304,63 @@ func TestHeaderBomb(t *testing.T) {
 	p.feed()
 	if !p.owner.shut || p.owner.reason.String() != "enhance_your_calm" {
 		t.Fatalf("shut %v, %v; glitches %v", p.owner.shut, p.owner.reason, p.owner.glitches)
+	}
+}
+
+// TestResetsAreForgotten: of many streams that we reset the last are remembered;
+// what still comes for the others is answered, and the connection goes on.
+func TestResetsAreForgotten(t *testing.T) {
+	p := newPlayer(t, script{})
+	p.send("PREFACE")
+	p.send("SETTINGS")
+	p.feed()
+	for i := range pastSize + 1 {
+		id := 2*i + 1
+		p.send(fmt.Sprintf("HEADERS %d POST", id))
+		p.feed()
+		p.holders[id].stream.Reset(reasonOf("upstream_timeout"))
+	}
+	p.parseOutput()
+	p.unmatched = nil
+	p.send("DATA 3 remembered")
+	p.send("HEADERS 3 end a=b")
+	p.send("DATA 1 forgotten")
+	p.send("HEADERS 1 end a=b")
+	p.feed()
+	p.parseOutput()
+	want := "[RST_STREAM 1 STREAM_CLOSED RST_STREAM 1 STREAM_CLOSED]"
+	if got := fmt.Sprint(p.unmatched); got != want || p.owner.shut {
+		t.Errorf("sent %s, want %s; shut %v", got, want, p.owner.shut)
+	}
+}
+
+// TestGatherBudget: while the loop gathers too much, a connection with a partial
+// frame is not read.
+func TestGatherBudget(t *testing.T) {
+	for _, pieces := range []string{
+		"RAW 000010 01 05 00000001 828684",
+		"HEADERS 1 more GET",
+	} {
+		p := newPlayer(t, script{})
+		p.send("PREFACE")
+		p.send("SETTINGS")
+		p.feed()
+		p.mem.Charge(codec.Gather, codec.GatherBudget)
+		p.send(pieces)
+		p.feed()
+		if !p.sink.paused || p.owner.glitches["gather_budget"] != 1 {
+			t.Fatalf("%s: paused %v, glitches %v", pieces, p.sink.paused, p.owner.glitches)
+		}
+		p.session.Tick(p.now + int64(gatherDelay))
+		if !p.sink.paused {
+			t.Fatalf("%s: reading before the loop gathers less", pieces)
+		}
+		p.mem.Release(codec.Gather, codec.GatherBudget)
+		p.session.Tick(p.now + 2*int64(gatherDelay))
+		if p.sink.paused {
+			t.Fatalf("%s: not reading although the loop gathers less", pieces)
+		}
+		p.finish()
 	}
 }
 

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package codec
+
+import "testing"
+
+// owner is a stream that holds bytes.
+type owner struct {
+	Holding
+	mem     *Memory
+	evicted bool
+}
+
+func newOwner(m *Memory) *owner {
+	o := &owner{mem: m}
+	o.Evict = func() {
+		o.evicted = true
+		m.Unhold(&o.Holding, o.Bytes())
+	}
+	return o
+}
+
+func TestRelieveEvictsTheStalest(t *testing.T) {
+	var m Memory
+	warned := 0
+	m.OnOverflow = func() { warned++ }
+	var owners [4]*owner
+	for i := range owners {
+		owners[i] = newOwner(&m)
+		m.Hold(&owners[i].Holding, HoldLimit/4)
+	}
+	if warned != 0 {
+		t.Fatal("at the limit is not over it")
+	}
+	// The first makes progress, so that the second is now the stalest.
+	m.Unhold(&owners[0].Holding, 10)
+	m.Hold(&owners[3].Holding, 11)
+	if warned != 1 {
+		t.Fatalf("told %d times of the overflow", warned)
+	}
+	m.Relieve()
+	for i, want := range [4]bool{false, true, false, false} {
+		if owners[i].evicted != want {
+			t.Errorf("owner %d evicted: %v", i, owners[i].evicted)
+		}
+	}
+	for _, o := range owners {
+		m.Unhold(&o.Holding, o.Bytes())
+	}
+	if m.Used(Hold) != 0 || m.stalest != nil || m.freshest != nil {
+		t.Errorf("%d bytes are still held", m.Used(Hold))
+	}
+}
+
+func TestRelieveWithoutHoldings(t *testing.T) {
+	var m Memory
+	m.Charge(Hold, HoldLimit+1)
+	m.Relieve() // ends
+	m.Release(Hold, HoldLimit+1)
+}
+
+func TestChargeTellsTheBudget(t *testing.T) {
+	var m Memory
+	if !m.Charge(Gather, GatherBudget) {
+		t.Error("the budget itself is within the budget")
+	}
+	if m.Charge(Gather, 1) {
+		t.Error("one more is not")
+	}
+	m.Release(Gather, GatherBudget+1)
+	defer func() {
+		if recover() == nil {
+			t.Error("releasing more than was charged went unnoticed")
+		}
+	}()
+	m.Release(Gather, 1)
+}
+
+func TestArenaKeepsEarlierCopies(t *testing.T) {
+	var a Arena
+	first := a.Keep([]byte("first"))
+	for range 1000 {
+		a.Keep(make([]byte, 100))
+	}
+	if string(first) != "first" {
+		t.Errorf("the first copy became %q", first)
+	}
+	if a.Keep(nil) != nil {
+		t.Error("nil did not stay nil")
+	}
+	if empty := a.Keep([]byte{}); empty == nil {
+		t.Error("empty became nil")
+	}
+	a.Reset(10)
+	if cap(a.bytes) != 0 {
+		t.Errorf("%d bytes outlive a reset that keeps 10", cap(a.bytes))
+	}
+}
