@@ -13,7 +13,7 @@
 // Everything happens on the loop that owns the connection.
 //
 //   - Receiver callbacks come only out of Session.Feed, Session.Writable,
-//     Session.PeerClosed, Session.Tick, Session.Close and Holding.Evict. A
+//     Session.PeerClosed, Session.Tick, Session.Close and Holder.Evict. A
 //     method of Stream never calls a Receiver, neither its own nor another's.
 //   - A Stream method only appends to the Sink, updates state and, at most,
 //     tells the Owner something. The Owner must not call back into the session

@@ -50,11 +50,16 @@ type Memory struct {
 	OnOverflow func()
 }
 
-// Holding is what one stream or exchange holds under Hold. It is embedded in
-// its owner; Evict must be set before its first use.
+// Holder is a stream or an exchange that holds bytes for a sink.
+type Holder interface {
+	// Evict ends the holder with Overflow, so that it lets go of everything.
+	Evict()
+}
+
+// Holding is what one holder holds under Hold. It is embedded in the holder,
+// which must be set before the first use.
 type Holding struct {
-	// Evict lets go of what is held by ending its owner with Overflow.
-	Evict      func()
+	Holder     Holder
 	bytes      int
 	prev, next *Holding
 }
@@ -77,7 +82,7 @@ func (m *Memory) Hold(h *Holding, n int) {
 	}
 }
 
-// Unhold takes back n bytes of what h holds: its owner makes progress.
+// Unhold takes back n bytes of what h holds: its holder makes progress.
 func (m *Memory) Unhold(h *Holding, n int) {
 	if n == 0 {
 		return
@@ -93,14 +98,14 @@ func (m *Memory) Unhold(h *Holding, n int) {
 	}
 }
 
-// Relieve evicts owners that have made no progress for longest until the loop
+// Relieve evicts holders that have made no progress for longest until the loop
 // is within HoldLimit.
 func (m *Memory) Relieve() {
 	for m.used[Hold] > HoldLimit && m.stalest != nil {
 		h := m.stalest
-		h.Evict()
+		h.Holder.Evict()
 		if m.stalest == h {
-			panic("codec: an evicted owner still holds memory")
+			panic("codec: an evicted holder still holds memory")
 		}
 	}
 }

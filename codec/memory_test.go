@@ -13,11 +13,13 @@ type owner struct {
 
 func newOwner(m *Memory) *owner {
 	o := &owner{mem: m}
-	o.Evict = func() {
-		o.evicted = true
-		m.Unhold(&o.Holding, o.Bytes())
-	}
+	o.Holder = o
 	return o
+}
+
+func (o *owner) Evict() {
+	o.evicted = true
+	o.mem.Unhold(&o.Holding, o.Bytes())
 }
 
 func TestRelieveEvictsTheStalest(t *testing.T) {

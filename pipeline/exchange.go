@@ -24,9 +24,9 @@ type exchange struct {
 	timer    eventloop.Timer
 	nextFree *exchange
 
-	sent   message // what may have to be sent, or sent again
-	reply  message // a reply being completed before it goes out
-	holder codec.Holding
+	sent    message // what may have to be sent, or sent again
+	reply   message // a reply being completed before it goes out
+	holding codec.Holding
 
 	state
 }
@@ -124,9 +124,9 @@ func (e *exchange) replied() {
 	e.finish(codec.ReasonNone)
 }
 
-// evict ends an exchange whose gathered bytes have waited longest when the loop
-// holds too much.
-func (e *exchange) evict() { e.fail(codec.Overflow) }
+// Evict implements codec.Holder: what was gathered has waited longest, and the
+// loop holds too much.
+func (e *exchange) Evict() { e.fail(codec.Overflow) }
 
 // OnTimer implements eventloop.Expirer.
 func (e *exchange) OnTimer(now int64) {

@@ -30,15 +30,15 @@ type message struct {
 
 	heads, tails codec.Arena
 	charged      int // bytes accounted under codec.Replay
-	// holder accounts the bytes of a message that is gathered; nil for one
+	// holding accounts the bytes of a message that is gathered; nil for one
 	// that is kept for a replay.
-	holder *codec.Holding
+	holding *codec.Holding
 }
 
-// keepHead keeps h. What is gathered is accounted under holder, what waits or
-// may be replayed, with a nil holder, under codec.Replay.
-func (m *message) keepHead(mem *codec.Memory, holder *codec.Holding, h codec.Head) {
-	m.holder = holder
+// keepHead keeps h. What is gathered is accounted under holding, what waits or
+// may be replayed, with a nil holding, under codec.Replay.
+func (m *message) keepHead(mem *codec.Memory, holding *codec.Holding, h codec.Head) {
+	m.holding = holding
 	m.head = h.Copy(&m.heads)
 	m.charge(mem, m.heads.Size())
 }
@@ -65,8 +65,8 @@ func (m *message) keepTrailers(t codec.Head) {
 }
 
 func (m *message) charge(mem *codec.Memory, n int) {
-	if m.holder != nil {
-		mem.Hold(m.holder, n)
+	if m.holding != nil {
+		mem.Hold(m.holding, n)
 		return
 	}
 	m.charged += n
@@ -90,11 +90,11 @@ func (m *message) release(mem *codec.Memory) {
 		mem.Put(m.body)
 		m.body = nil
 	}
-	if m.holder != nil {
-		mem.Unhold(m.holder, m.holder.Bytes())
+	if m.holding != nil {
+		mem.Unhold(m.holding, m.holding.Bytes())
 	}
 	mem.Release(codec.Replay, m.charged)
-	m.head, m.trailers, m.end, m.charged, m.holder = nil, nil, false, 0, nil
+	m.head, m.trailers, m.end, m.charged, m.holding = nil, nil, false, 0, nil
 	m.heads.Reset(arenaKeep)
 	m.tails.Reset(arenaKeep)
 }

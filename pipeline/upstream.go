@@ -34,7 +34,7 @@ func (u *upstream) OnHeaders(h codec.Head, body []byte, end bool) {
 	case !useful:
 		e.start(head, nil, true)
 	case !end && !e.from.Interleaves() && fitsFrame(head.BodyLength()):
-		e.reply.keepHead(e.worker.mem, &e.holder, head)
+		e.reply.keepHead(e.worker.mem, &e.holding, head)
 		e.complete(body, false)
 	default:
 		e.start(head, body, end)

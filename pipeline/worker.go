@@ -85,7 +85,7 @@ func (w *Worker) newExchange() *exchange {
 	if e == nil {
 		e = &exchange{worker: w}
 		e.timer.Expire = e
-		e.holder.Evict = e.evict
+		e.holding.Holder = e
 		return e
 	}
 	w.free, e.nextFree = e.nextFree, nil

@@ -29,7 +29,9 @@ func (s *Server) Drain(ctx context.Context) {
 	for s.connections() > 0 {
 		select {
 		case <-ctx.Done():
-			s.log.Warn("drain: closing connections that are still open", "connections", s.connections())
+			if n := s.connections(); n > 0 {
+				s.log.Warn("drain: closing connections that are still open", "connections", n)
+			}
 			return
 		case <-tick.C:
 		}

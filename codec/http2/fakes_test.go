@@ -76,17 +76,12 @@ func (l *log) data(id int, b []byte, end bool) {
 		l.lines = append(l.lines, fmt.Sprintf("%d data ", id))
 	}
 	last := &l.lines[len(l.lines)-1]
-	*last += printable(b)
+	*last += string(b)
 	l.body = id
 	if end {
 		*last = strings.TrimSpace(*last) + " end"
 		l.body = 0
 	}
-}
-
-// printable shortens runs, so that "x*5" stands for "xxxxx".
-func printable(b []byte) string {
-	return string(b)
 }
 
 // shorten writes bodies of one repeated letter as letter*count.
@@ -106,6 +101,8 @@ type holder struct {
 	stream codec.Stream
 	events *log
 	resets int
+	// writable, if set, is what the holder does in OnWritable.
+	writable func()
 }
 
 func (h *holder) OnHeaders(head codec.Head, body []byte, end bool) {
@@ -139,7 +136,12 @@ func fieldWords(x *Head) string {
 
 func (h *holder) OnData(b []byte, end bool) { h.events.data(h.id, b, end) }
 func (h *holder) OnTrailers(t codec.Head)   { h.events.add("%d trailers%s", h.id, fieldWords(t.(*Head))) }
-func (h *holder) OnWritable()               { h.events.add("%d writable", h.id) }
+func (h *holder) OnWritable() {
+	h.events.add("%d writable", h.id)
+	if h.writable != nil {
+		h.writable()
+	}
+}
 func (h *holder) OnReset(r codec.Reason) {
 	h.resets++
 	h.events.add("%d reset %s", h.id, r)

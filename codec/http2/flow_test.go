@@ -3,9 +3,11 @@
 package http2
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/sideloop/sideloop/codec"
+	"github.com/sideloop/sideloop/codec/http2/hpack"
 )
 
 func TestOutflow(t *testing.T) {
@@ -245,6 +247,29 @@ func TestFlowControlSend(t *testing.T) {
 			. 1 data end
 			. writable
 			< DATA 1 end`},
+		{name: "sink full again behind the last held byte", text: request + `
+			. block
+			. 1 data abc
+			. room 5
+			. writable
+			< DATA 1 abc
+			. 1 blocked yes
+			. 1 data def
+			. hold 3
+			. room -1
+			. writable
+			< DATA 1 def
+			= 1 writable`},
+		{name: "more is given while some is held", text: tiny + request + `
+			. 1 data abcdefgh
+			< DATA 1 abc
+			> WINDOW_UPDATE 1 4
+			< DATA 1 defg
+			. 1 data ij
+			. hold 3
+			> WINDOW_UPDATE 1 10
+			< DATA 1 hij
+			= 1 writable`},
 		{name: "holder resets with bytes held", text: tiny + request + `
 			. 1 data abcdef
 			< DATA 1 abc
@@ -314,6 +339,57 @@ func TestFlowControlSend(t *testing.T) {
 			. peerclosed
 			= shut`},
 	})
+}
+
+// TestWaitingStreamsGoFirst: a stream that may send again does not overtake those
+// that wait for the connection's window.
+func TestWaitingStreamsGoFirst(t *testing.T) {
+	p := newPlayer(t, script{})
+	p.send("PREFACE")
+	p.send("SETTINGS INITIAL_WINDOW_SIZE=1000000")
+	p.send("HEADERS 1 end GET")
+	p.send("HEADERS 3 end GET")
+	p.feed()
+	one, three := p.holders[1].stream, p.holders[3].stream
+	one.SendHeaders(&Head{Status: 200}, make([]byte, initialWindow+10), false)
+	three.SendHeaders(&Head{Status: 200}, make([]byte, 10), false)
+	p.holders[1].writable = func() { one.SendData(make([]byte, 30), true) }
+	p.sink.out = nil
+	p.send("WINDOW_UPDATE 0 1000")
+	p.feed()
+	var order []uint32
+	for b := p.sink.out; len(b) > 0; {
+		f := parseHead(b)
+		order = append(order, f.id, uint32(f.length))
+		b = b[headSize+f.length:]
+	}
+	if want := []uint32{1, 10, 3, 10, 1, 30}; !slices.Equal(order, want) {
+		t.Errorf("stream and size of DATA: %v, want %v", order, want)
+	}
+}
+
+// TestHeld: what is held stays in order, the space of what was sent is reused,
+// and the gauge follows.
+func TestHeld(t *testing.T) {
+	var mem codec.Memory
+	var h held
+	h.add(&mem, []byte("abcdef"))
+	h.take(&mem, 4)
+	h.add(&mem, []byte("gh"))
+	if got := string(h.buffer.B[h.sent:h.body]); got != "efgh" || h.sent != 0 || mem.Used(codec.Hold) != 4 {
+		t.Fatalf("holds %q from %d, gauge %d", got, h.sent, mem.Used(codec.Hold))
+	}
+	h.addTrailers(&mem, []hpack.Field{{Name: []byte("a"), Value: nil}, {Name: []byte("b"), Value: []byte("c"), Sensitive: true}})
+	h.take(&mem, h.left())
+	got := h.trailerFields(nil)
+	if len(got) != 2 || string(got[0].Name) != "a" || len(got[0].Value) != 0 || got[0].Sensitive ||
+		string(got[1].Name) != "b" || string(got[1].Value) != "c" || !got[1].Sensitive {
+		t.Fatalf("trailers %v", got)
+	}
+	h.drop(&mem)
+	if mem.Used(codec.Hold) != 0 || h.any() {
+		t.Fatalf("gauge %d after the end", mem.Used(codec.Hold))
+	}
 }
 
 // TestWindowStopsGrowing: while the loop holds more than its budget, windows stay

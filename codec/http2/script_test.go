@@ -77,7 +77,6 @@ type player struct {
 	owner   *fakeOwner
 	mem     codec.Memory
 	events  log
-	conn    *conn
 	session codec.Session
 	client  *Client
 	holders map[int]*holder
@@ -117,10 +116,9 @@ func newPlayer(t *testing.T, sc script) *player {
 	}
 	if sc.client {
 		p.client = NewClient(p.sink, p.owner, &p.mem, &l)
-		p.session, p.conn = p.client, &p.client.conn
+		p.session = p.client
 	} else {
-		s := NewServer(p.sink, p.owner, p, &p.mem, &l)
-		p.session, p.conn = s, &s.conn
+		p.session = NewServer(p.sink, p.owner, p, &p.mem, &l)
 	}
 	return p
 }
