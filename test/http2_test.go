@@ -3,25 +3,25 @@
 package test
 
 import (
-	"context"
-	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"testing"
-
-	"golang.org/x/net/http2"
 )
 
 // h2Service is an HTTP/2 server with prior knowledge.
 type h2Service struct {
 	listener net.Listener
-	wg       sync.WaitGroup
-	mu       sync.Mutex
-	conns    map[net.Conn]bool
+	server   *http.Server
+	done     chan struct{}
 	accepted atomic.Int64
+}
+
+func onlyH2() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetUnencryptedHTTP2(true)
+	return p
 }
 
 func startH2Service(t testing.TB, address string, h http.HandlerFunc) *h2Service {
@@ -30,48 +30,26 @@ func startH2Service(t testing.TB, address string, h http.HandlerFunc) *h2Service
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &h2Service{listener: l, conns: make(map[net.Conn]bool)}
-	s.wg.Go(func() { s.accept(h) })
+	s := &h2Service{listener: l, done: make(chan struct{})}
+	s.server = &http.Server{Handler: h, Protocols: onlyH2(), ConnState: func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			s.accepted.Add(1)
+		}
+	}}
+	go func() {
+		defer close(s.done)
+		s.server.Serve(l)
+	}()
 	t.Cleanup(s.stop)
 	return s
 }
 
-func (s *h2Service) accept(h http.HandlerFunc) {
-	var server http2.Server
-	for {
-		c, err := s.listener.Accept()
-		if err != nil {
-			return
-		}
-		s.accepted.Add(1)
-		s.mu.Lock()
-		s.conns[c] = true
-		s.mu.Unlock()
-		s.wg.Go(func() {
-			server.ServeConn(c, &http2.ServeConnOpts{Handler: h})
-			s.mu.Lock()
-			delete(s.conns, c)
-			s.mu.Unlock()
-		})
-	}
-}
-
 func (s *h2Service) address() string { return s.listener.Addr().String() }
 
-// closeConns tears down every connection as a crash would.
-func (s *h2Service) closeConns() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.conns {
-		c.(*net.TCPConn).SetLinger(0)
-		c.Close()
-	}
-}
-
+// stop tears down every connection as a crash would.
 func (s *h2Service) stop() {
-	s.listener.Close()
-	s.closeConns()
-	s.wg.Wait()
+	s.server.Close()
+	<-s.done
 }
 
 // echoH2 sends the request's body back as it arrives, with its length where it
@@ -87,16 +65,9 @@ func echoH2(w http.ResponseWriter, r *http.Request) {
 	io.Copy(w, r.Body)
 }
 
-// newH2Client returns a client that speaks HTTP/2 without TLS over one
-// connection per address.
+// newH2Client returns a client that speaks HTTP/2 without TLS.
 func newH2Client(t testing.TB) *http.Client {
-	tr := &http2.Transport{
-		AllowHTTP: true,
-		DialTLSContext: func(ctx context.Context, network, address string, _ *tls.Config) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, network, address)
-		},
-	}
+	tr := &http.Transport{Protocols: onlyH2()}
 	t.Cleanup(tr.CloseIdleConnections)
 	return &http.Client{Transport: tr, Timeout: callTimeout}
 }

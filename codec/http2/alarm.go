@@ -26,6 +26,9 @@ const (
 	alarmSweep
 	// alarmGather looks whether the loop gathers less now.
 	alarmGather
+	// alarmStall looks for streams that nobody waits for any more and whose
+	// held bytes do not move.
+	alarmStall
 	alarmCount
 )
 
@@ -113,6 +116,8 @@ func (c *conn) ring(a alarm) {
 		c.sweep()
 	case alarmGather:
 		c.unstarve()
+	case alarmStall:
+		c.sweepStalled()
 	}
 }
 
@@ -162,6 +167,27 @@ func (c *conn) sweep() {
 		stuck := s.held.left() > 0 && (s.out.room() == 0 || c.out.room() == 0)
 		if s.state.mayReceive() || stuck {
 			c.lose(s, codec.DownstreamClosed)
+		}
+	}
+}
+
+// watchStall looks after a stream that flushes what it holds: its holder, whose
+// deadlines bound every other wait, has left it.
+func (c *conn) watchStall(s *stream) {
+	s.mark = s.held.left()
+	c.set(alarmStall, c.limits.StallTime)
+}
+
+// sweepStalled resets the streams that have sent nothing since the last look.
+func (c *conn) sweepStalled() {
+	for _, s := range c.table.all() {
+		switch {
+		case s.state != stateFlushing && s.state != stateCutting:
+		case s.held.left() == s.mark:
+			c.owner.Glitch("stalled_stream")
+			c.abandon(s, codec.IdleTimeout)
+		default:
+			c.watchStall(s)
 		}
 	}
 }

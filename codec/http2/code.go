@@ -13,6 +13,7 @@ const (
 	codeStreamClosed     code = 0x5
 	codeFrameSizeError   code = 0x6
 	codeRefusedStream    code = 0x7
+	codeCancel           code = 0x8
 	codeCompressionError code = 0x9
 	codeEnhanceYourCalm  code = 0xb
 )

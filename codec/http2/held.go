@@ -10,9 +10,10 @@ import (
 )
 
 // held is what of a message waits for window or for the sink: body bytes, then
-// perhaps the end or trailers. It is charged to codec.Hold.
+// perhaps the end or trailers.
 type held struct {
-	buffer *codec.Buffer
+	buffer  *codec.Buffer
+	holding codec.Holding
 	// sent is how many bytes of the buffer have been sent, body where the
 	// body ends in it.
 	sent, body int
@@ -46,7 +47,7 @@ func (h *held) grow(mem *codec.Memory, n int) {
 	if h.buffer == nil {
 		h.buffer = mem.Get()
 	}
-	mem.Charge(codec.Hold, n)
+	mem.Hold(&h.holding, n)
 	if h.sent > 0 && h.sent >= len(h.buffer.B)/2 {
 		h.buffer.B = h.buffer.B[:copy(h.buffer.B, h.buffer.B[h.sent:])]
 		h.body -= h.sent
@@ -104,14 +105,14 @@ func (h *held) trailerFields(dst []hpack.Field) []hpack.Field {
 // take accounts n body bytes as sent.
 func (h *held) take(mem *codec.Memory, n int) {
 	h.sent += n
-	mem.Release(codec.Hold, n)
+	mem.Unhold(&h.holding, n)
 }
 
 // drop gives the buffer back, sent or not. The holder still waits.
 func (h *held) drop(mem *codec.Memory) {
 	if h.buffer != nil {
-		mem.Release(codec.Hold, len(h.buffer.B)-h.sent)
+		mem.Unhold(&h.holding, h.holding.Bytes())
 		mem.Put(h.buffer)
 	}
-	*h = held{waiting: h.waiting}
+	*h = held{waiting: h.waiting, holding: h.holding}
 }

@@ -58,6 +58,9 @@ type Limits struct {
 	BlockTime time.Duration
 	// DrainTime is how long a drain waits for its round trip.
 	DrainTime time.Duration
+	// StallTime is how long the end of a finished message may wait without any
+	// of it being sent, at least; at most twice as long.
+	StallTime time.Duration
 }
 
 const (
@@ -101,6 +104,8 @@ const (
 	// defaultDrainTime is above a round trip; a peer that is slower loses
 	// nothing, its late streams are refused and can be retried.
 	defaultDrainTime = time.Second
+	// defaultStallTime is what exchanges without progress are given.
+	defaultStallTime = 5 * time.Minute
 )
 
 // DefaultLimits returns the defaults.
@@ -126,5 +131,6 @@ func DefaultLimits() Limits {
 		AckTime:         defaultPatience,
 		BlockTime:       defaultPatience,
 		DrainTime:       defaultDrainTime,
+		StallTime:       defaultStallTime,
 	}
 }

@@ -275,6 +275,8 @@ func (p *player) call(w []string) {
 		p.session.Close(codec.UpstreamClosed)
 	case "block":
 		p.sink.blocked = true
+	case "evict":
+		p.holders[number()].stream.(*stream).Evict()
 	case "writable":
 		p.sink.blocked = false
 		p.session.Writable()

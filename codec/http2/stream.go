@@ -34,6 +34,8 @@ type stream struct {
 	want int64
 
 	held held
+	// mark is what was left to send when stalled streams were last looked for.
+	mark int
 	// next and prev link the stream in the queue; next also links ended
 	// streams until they can be reused.
 	next, prev *stream
@@ -55,6 +57,7 @@ func (c *conn) open(id uint32) *stream {
 		out:  outflow{avail: c.sendInitial},
 		want: codec.BodyUnknown,
 	}
+	s.held.holding.Holder = s
 	s.state = s.state.open()
 	c.table.put(s)
 	c.earn(slackPerStream)
@@ -106,8 +109,17 @@ func (c *conn) sendNothing(s *stream, end bool) {
 	}
 }
 
-// recvEnd notes END_STREAM, and ends the stream if that was all.
+// recvEnd notes END_STREAM, and ends the stream if that was all. A request whose
+// reply is complete has no use for its rest, which might wait for window for
+// ever.
 func (c *conn) recvEnd(s *stream) {
+	if !c.isServer() && s.state == stateHalfLocal && s.held.any() {
+		if !c.dead {
+			c.writeRSTStream(s.id, codeCancel)
+		}
+		c.finish(s, endedByUs)
+		return
+	}
 	s.enter(s.state.recvEnd(s.held.any()))
 }
 
@@ -119,6 +131,7 @@ func (s *stream) enter(next state) {
 		s.conn.finish(s, endedBoth)
 	case stateFlushing, stateCutting:
 		s.receiver = nil
+		s.conn.watchStall(s)
 	case stateIdle, stateOpen, stateHalfLocal, stateHalfRemote:
 	}
 }
@@ -233,6 +246,28 @@ func (s *stream) Consumed(n int) {
 	}
 	s.in.give(n)
 	c.announce(s)
+}
+
+// Evict implements codec.Holder: what the stream holds has waited longest of all
+// on the loop, which holds too much.
+func (s *stream) Evict() {
+	c := s.conn
+	c.enter()
+	c.owner.Glitch("held_too_much")
+	c.abandon(s, codec.Overflow)
+	c.leave()
+}
+
+// abandon resets a stream for a reason of our own and tells its receiver.
+func (c *conn) abandon(s *stream, r codec.Reason) {
+	receiver := s.receiver
+	if !c.dead {
+		c.writeRSTStream(s.id, code(r.HTTP2Code()))
+	}
+	c.finish(s, endedByUs)
+	if receiver != nil {
+		receiver.OnReset(r)
+	}
 }
 
 // streamError resets a stream for a mistake of the peer and tells its receiver.
