@@ -179,6 +179,11 @@ func (c *Conn) onHangUp() {
 		c.judge()
 		return
 	}
+	if c.phase == phaseClosing && c.Buffered() == 0 && err == io.EOF {
+		// The peer hung up before this turn's flush found nothing left to send.
+		c.end(c.cause, nil)
+		return
+	}
 	c.end(causeOf(err), err)
 }
 

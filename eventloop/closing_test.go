@@ -319,3 +319,23 @@ func TestCauseWords(t *testing.T) {
 		}
 	}
 }
+
+// TestHangUpBetweenCloseAndFlush: a peer that is known to have finished sending
+// and hangs up altogether has not reset a connection that has nothing to send.
+func TestHangUpBetweenCloseAndFlush(t *testing.T) {
+	r := start(t, 1)
+	l := r.Loops()[0]
+	s := newScript()
+	s.fin = func(*Conn) {}
+	client, c := open(t, r, s)
+	closeWrite(t, client)
+	eventually(t, "it is half closed", func() bool { return onLoop(t, l, l.Stats).HalfClosed == 1 })
+	onLoop(t, l, func() any {
+		c.Close()
+		c.onHangUp()
+		return nil
+	})
+	if cause := receive(t, s.ended, "OnClose"); cause != CausePeerClosed {
+		t.Fatalf("cause %v", cause)
+	}
+}

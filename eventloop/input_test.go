@@ -60,7 +60,7 @@ func TestPauseKeepsEveryByte(t *testing.T) {
 				}
 			}()
 			if cause := receive(t, n.ended, "OnClose"); cause != CausePeerClosed {
-				t.Fatalf("%s: cause %v", network, cause)
+				t.Fatalf("%s, whole %v: cause %v after %d bytes, %v", network, whole, cause, len(n.got), n.conn.Err())
 			}
 			if !bytes.Equal(n.got, want) {
 				t.Fatalf("%s: got %d bytes, not the %d sent", network, len(n.got), len(want))
