@@ -46,6 +46,7 @@ func dial(t testing.TB, address string) net.Conn {
 // wantClosed reads until the connection ends, which it must.
 func wantClosed(t testing.TB, c net.Conn) []byte {
 	t.Helper()
+	defer c.Close()
 	b, err := io.ReadAll(c)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("the connection was not closed; read %q", b)

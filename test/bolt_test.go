@@ -324,6 +324,7 @@ func (c *boltClient) close() {
 
 func (c *boltClient) read() {
 	defer close(c.done)
+	defer c.conn.Close() // as clients do at the end of what they read
 	r := newReader(c.conn)
 	for {
 		f, err := readBolt(r)
