@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package test
+
+import (
+	"bytes"
+	"sync"
+	"testing"
+
+	"golang.org/x/net/http2"
+
+	"github.com/sideloop/sideloop/codec"
+)
+
+// The last bytes of a large Bolt request, once the upstream has taken them, do
+// not keep the client's connection from being read until the reply comes.
+func TestReviewCreditOfARequestThatEnded(t *testing.T) {
+	const window = 65535 // HTTP/2's initial one
+	l := listenScript(t)
+	p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: "SofaRpc", up: "Http2", hosts: []string{l.Addr().String()}}))
+	c := dial(t, p.address("in"))
+	first := newBoltRequest(service, body(window+64<<10+1))
+	first.id = 1
+	frame := first.encode()
+	head := len(frame) - len(first.content)
+	c.Write(frame[:head+window])
+	up := acceptFrames(t, l)
+	a := up.wantHeaders()
+	got, _ := up.wantData(window)
+	// From here on nothing is taken, and with the last byte more is owed than
+	// the connection may owe.
+	c.Write(frame[head+window : len(frame)-1])
+	c.Write(frame[len(frame)-1:])
+	eventually(t, "the request was read to its end", func() bool { return p.held()[codec.Hold] == 64<<10+1 })
+	up.grant(a.StreamID, 1<<20)
+	rest, ended := up.wantData(-1)
+	if !ended || !bytes.Equal(append(got, rest...), first.content) {
+		t.Fatalf("%d bytes of %d arrived", len(got)+len(rest), len(first.content))
+	}
+	second := newBoltRequest(service, nil)
+	second.id = 2
+	c.Write(second.encode())
+	b := up.wantHeaders()
+	r := newReader(c)
+	for _, id := range []uint32{b.StreamID, a.StreamID} {
+		up.send(id, true, ":status", "200")
+	}
+	for _, id := range []uint32{2, 1} {
+		if f, err := readBolt(r); err != nil || f.id != id || f.status != 0 {
+			t.Errorf("reply to %d: id %d, status %d, %v", id, f.id, f.status, err)
+		}
+	}
+	p.wantOK(2)
+}
+
+// What waits for a connection is bounded in bytes, not only in number.
+func TestReviewWaitingBodiesAreBounded(t *testing.T) {
+	p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: "SofaRpc", up: "SofaRpc", hosts: []string{startDeaf(t)}}))
+	c := dialBolt(t, p.address("in"))
+	f := newBoltRequest(service, body(60<<10))
+	f.timeout = 700
+	var seen outcomes
+	var wg sync.WaitGroup
+	const requests = 400 // 23 MiB
+	for range requests {
+		wg.Go(func() {
+			r, err := c.call(f)
+			if err != nil {
+				t.Error(err)
+			}
+			seen.add(r.get(codec.ReasonHeader))
+		})
+	}
+	eventually(t, "all arrived", func() bool { return p.ended(codec.Overflow) > 0 || p.ended(codec.UpstreamTimeout) > 0 })
+	wg.Wait()
+	if n := seen.counts["overflow"]; n < requests-codec.HoldLimit/(60<<10)-1 || seen.counts["upstream_timeout"] == 0 {
+		t.Errorf("%v: more than %d bytes were held", seen.counts, codec.HoldLimit)
+	}
+	p.wantNothingHeld()
+}
+
+// A reply passes a client that opens its window byte by byte, trailers last.
+func TestReviewTrailersWaitForTheBody(t *testing.T) {
+	l := listenScript(t)
+	p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: "Http2", up: "Http2", hosts: []string{l.Addr().String()}, match: anyRequest}))
+	c := dialFrames(t, p.address("in"), http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
+	c.ask(1, true)
+	up := acceptFrames(t, l)
+	id := up.wantHeaders().StreamID
+	up.send(id, false, ":status", "200", "content-type", "application/grpc")
+	up.data(id, body(50), false)
+	up.send(id, true, "grpc-status", "0")
+	if h := c.wantHeaders(); field(h, ":status") != "200" || h.StreamEnded() {
+		t.Fatalf("the head is %v", h)
+	}
+	var got []byte
+	for range 50 {
+		c.fr.WriteWindowUpdate(1, 1)
+		b, _ := c.wantData(1)
+		got = append(got, b...)
+	}
+	if h := c.wantHeaders(); field(h, "grpc-status") != "0" || !h.StreamEnded() {
+		t.Errorf("the trailers are %v", h)
+	}
+	if !bytes.Equal(got, body(50)) {
+		t.Error("the body is wrong")
+	}
+	p.wantOK(1)
+}
+
+// A large body crosses windows of one byte less than a frame, both ways at once.
+func TestReviewNarrowWindowsBothWays(t *testing.T) {
+	const size = 300 << 10
+	l := listenScript(t)
+	p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: "Http2", up: "Http2", hosts: []string{l.Addr().String()}, match: anyRequest}))
+	narrow := http2.Setting{ID: http2.SettingInitialWindowSize, Val: 16<<10 - 1}
+	c := dialFrames(t, p.address("in"), narrow)
+	c.ask(1, false)
+	up := acceptFrames(t, l, narrow)
+	id := up.wantHeaders().StreamID
+	up.send(id, false, ":status", "200")
+	c.wantHeaders()
+	sent := body(size)
+	// exchange moves size bytes from one peer to the other in steps of what
+	// both windows are sure to take.
+	exchange := func(from *framePeer, fromID uint32, to *framePeer, toID uint32) {
+		const step = 10_000
+		var got []byte
+		for at := 0; at < size; at += step {
+			chunk := sent[at:min(at+step, size)]
+			from.data(fromID, chunk, at+step >= size)
+			b, _ := to.wantData(len(chunk))
+			got = append(got, b...)
+			to.grant(toID, len(chunk))
+		}
+		if !bytes.Equal(got, sent) {
+			t.Error("the body is wrong")
+		}
+	}
+	exchange(c, 1, up, id)
+	exchange(up, id, c, 1)
+	p.wantOK(1)
+}
