@@ -45,9 +45,8 @@ func (c *conn) open(r *Request) codec.Stream {
 	c.opened++
 	if limit := c.pool.cluster.MaxRequestsPerConn; limit > 0 {
 		if c.opened >= limit {
-			c.pool.leave(c)
-			c.draining = true
-			c.pool.manager.loop.Queue(&c.task)
+			c.drain()
+			c.pool.worn = len(c.pool.conns) == 0
 		} else if !c.replaced && uint64(c.opened)*4 >= uint64(limit)*3 {
 			c.replaced = true
 			c.pool.replace()

@@ -43,6 +43,7 @@ type pool struct {
 	leaving int     // connections that only finish what they carry
 	dialing int
 	waiting queue
+	worn    bool // the last connection left at its request limit, without a successor
 
 	failures int          // failed dials in a row
 	failure  codec.Reason // of the last of them
@@ -71,7 +72,7 @@ func (p *pool) acquire(r *Request) (codec.Stream, codec.Reason) {
 		return nil, codec.Overflow
 	}
 	p.manager.stats.Add(stats.UpstreamPendingQueued)
-	if p.leaving > 0 && len(p.conns) == 0 && p.cluster.MaxRequestsPerConn > 0 {
+	if p.worn {
 		p.manager.stats.Add(stats.UpstreamPendingAtLimit)
 	}
 	r.pool = p
@@ -141,7 +142,7 @@ func (p *pool) OnTimer(int64) { p.dial() }
 // OnDialed implements eventloop.DialHandler.
 func (p *pool) OnDialed(ec *eventloop.Conn) eventloop.Handler {
 	p.dialing--
-	p.failures, p.dialAt = 0, 0
+	p.failures, p.dialAt, p.worn = 0, 0, false
 	if p.retired {
 		return nil
 	}

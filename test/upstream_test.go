@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -58,8 +59,14 @@ func TestHostsTakeTurns(t *testing.T) {
 	}
 }
 
-// startDeaf listens without accepting, with its queue full: connecting hangs.
-func startDeaf(t *testing.T) string {
+// narrow is a listener whose queue holds a connection or two.
+type narrow struct {
+	t       testing.TB
+	fd      int
+	address string
+}
+
+func listenNarrow(t testing.TB) *narrow {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -76,14 +83,73 @@ func startDeaf(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := fmt.Sprintf("127.0.0.1:%d", sa.(*unix.SockaddrInet4).Port)
+	return &narrow{t, fd, fmt.Sprintf("127.0.0.1:%d", sa.(*unix.SockaddrInet4).Port)}
+}
+
+// deafen fills the queue, so that connecting hangs from now on.
+func (n *narrow) deafen() {
+	n.t.Helper()
 	for {
-		c, err := net.DialTimeout("tcp", address, 200*time.Millisecond)
+		c, err := net.DialTimeout("tcp", n.address, 200*time.Millisecond)
 		if err != nil {
-			return address
+			return
 		}
-		t.Cleanup(func() { c.Close() })
+		n.t.Cleanup(func() { c.Close() })
 	}
+}
+
+// accept takes one connection.
+func (n *narrow) accept() net.Conn {
+	n.t.Helper()
+	fd, _, err := unix.Accept4(n.fd, unix.SOCK_CLOEXEC)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	f := os.NewFile(uintptr(fd), "accepted")
+	defer f.Close()
+	c, err := net.FileConn(f)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return c
+}
+
+// startDeaf listens without accepting, with its queue full.
+func startDeaf(t *testing.T) string {
+	t.Helper()
+	n := listenNarrow(t)
+	n.deafen()
+	return n.address
+}
+
+// A connection that has carried its requests takes no more, also when its
+// successor cannot be made: what comes then waits until its own deadline.
+func TestRequestLimitHoldsWithoutSuccessor(t *testing.T) {
+	n := listenNarrow(t)
+	p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: "SofaRpc", up: "SofaRpc",
+		hosts: []string{n.address}, clusterKV: `, "max_request_per_conn": 4`}))
+	s := &boltService{handle: echoBolt, conns: make(map[net.Conn]bool)}
+	accepted := make(chan struct{})
+	go func() {
+		defer close(accepted)
+		up := n.accept()
+		n.deafen()
+		s.wg.Go(func() { s.serve(up) })
+	}()
+	c := dialBolt(t, p.address("in"))
+	for range 4 {
+		wantBoltEcho(t, boltFrame{}, c.mustCall(t, newBoltRequest(service, nil)))
+	}
+	<-accepted
+	for range 2 {
+		f := newBoltRequest(service, nil)
+		f.timeout = 100
+		wantBoltFailure(t, c.mustCall(t, f), 7, codec.UpstreamTimeout)
+	}
+	if n := p.stats().Get(stats.UpstreamPendingAtLimit); n != 2 {
+		t.Errorf("%d requests were counted as waiting at the limit", n)
+	}
+	s.wg.Wait() // the connection was closed after its four requests
 }
 
 func TestConnectTimeout(t *testing.T) {
