@@ -83,7 +83,18 @@ func (p *pool) acquire(r *Request) (codec.Stream, codec.Reason) {
 
 // refuses tells that the host failed often and its next dial is not due.
 func (p *pool) refuses(now int64) bool {
-	return p.failures >= patientFailures && len(p.conns) == 0 && p.dialing == 0 && now < p.dialAt
+	return p.failures >= patientFailures && p.dialing == 0 && now < p.dialAt && !p.serves()
+}
+
+// serves tells that a connection takes requests now. One that has been told
+// goodbye, or only finishes what it carries, is no sign of a living host.
+func (p *pool) serves() bool {
+	for _, c := range p.conns {
+		if c.session.Capacity() > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *pool) pick(exclusive bool) *conn {
@@ -154,7 +165,7 @@ func (p *pool) OnDialed(ec *eventloop.Conn) eventloop.Handler {
 }
 
 // OnDialFailed implements eventloop.DialHandler. What waits fails with the dial,
-// unless the host is evidently alive: then it waits for the next one.
+// unless the host evidently serves: then it waits for the next one.
 func (p *pool) OnDialFailed(err error) {
 	p.dialing--
 	now := p.manager.loop.Now()
@@ -165,7 +176,7 @@ func (p *pool) OnDialFailed(err error) {
 		p.failure = codec.ConnectTimeout
 	}
 	p.manager.stats.Add(stats.UpstreamConnectFailures)
-	if len(p.conns)+p.leaving == 0 && p.dialing == 0 {
+	if p.dialing == 0 && !p.serves() {
 		p.failWaiting(p.failure)
 		return
 	}

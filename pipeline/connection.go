@@ -69,6 +69,9 @@ func newConnection(w *Worker, ec *eventloop.Conn, chain *Chain) *connection {
 	if len(chain.Servers) == 1 {
 		c.serve(&chain.Servers[0])
 	}
+	if w.draining {
+		c.drain()
+	}
 	return c
 }
 

@@ -35,6 +35,7 @@ func (d *downstream) OnHeaders(h codec.Head, body []byte, end bool) {
 	}
 	e.request.Protocol, e.request.Receiver, e.request.Waiter = e.to, (*upstream)(e), (*waiting)(e)
 	if !end && !e.to.Interleaves() {
+		e.letSend(h)
 		if n := head.BodyLength(); n == codec.BodyUnknown || n <= wholeLimit {
 			e.gather = true
 			e.collect(head, body)
@@ -43,6 +44,17 @@ func (d *downstream) OnHeaders(h codec.Head, body []byte, end bool) {
 		e.request.Exclusive = true
 	}
 	e.forward(head, body, end)
+}
+
+// letSend tells a client that waits with its body to go on: the upstream's
+// protocol has no word for it.
+func (e *exchange) letSend(h codec.Head) {
+	if e.from == e.to {
+		return
+	}
+	if head := e.worker.convert.Continue(h); head != nil {
+		e.down.SendHeaders(head, nil, false)
+	}
 }
 
 // ended notes the end of the request. The stream of a one-way Bolt request ends
@@ -100,13 +112,7 @@ func (d *downstream) OnData(b []byte, end bool) {
 	case e.gather:
 		e.collectMore(b, end)
 	case e.up == nil:
-		// The stream's window bounds what piles up here: its credit is owed
-		// until the upstream stream takes the bytes.
-		e.owedDown += len(b)
-		e.sent.keepBody(e.worker.mem, b, end)
-		if e.worker.mem.Used(codec.Replay) > codec.HoldLimit {
-			e.fail(codec.Overflow)
-		}
+		e.keepWaiting(b, end)
 	default:
 		e.keepForReplay(b, end)
 		e.pass(b, end)

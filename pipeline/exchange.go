@@ -94,9 +94,10 @@ func (e *exchange) fail(r codec.Reason) {
 	e.finish(r)
 }
 
-// answer tells the client that its request ended for reason r.
+// answer tells the client that its request ended for reason r. A one-way Bolt
+// request of which more is to come has no reply; its rest is dropped.
 func (e *exchange) answer(r codec.Reason) {
-	if e.replyStarted {
+	if e.replyStarted || e.oneWay && e.from == codec.Bolt {
 		e.down.Reset(r)
 		return
 	}

@@ -23,10 +23,23 @@ func (e *exchange) forward(head codec.Head, body []byte, end bool) {
 		return
 	}
 	e.sent.keepHead(e.worker.mem, nil, head)
+	if reason == codec.ReasonNone {
+		e.keepWaiting(body, end)
+		return
+	}
 	e.sent.keepBody(e.worker.mem, body, end)
 	e.owedDown += len(body)
-	if reason != codec.ReasonNone {
-		e.retry(reason)
+	e.retry(reason)
+}
+
+// keepWaiting keeps part of a request that waits for its upstream stream. The
+// client's window bounds what piles up of each, since the credit is owed until
+// the stream takes the bytes; all together are held to what a loop may hold.
+func (e *exchange) keepWaiting(b []byte, end bool) {
+	e.owedDown += len(b)
+	e.sent.keepBody(e.worker.mem, b, end)
+	if e.worker.mem.Used(codec.Replay) > codec.HoldLimit {
+		e.fail(codec.Overflow)
 	}
 }
 
@@ -91,9 +104,13 @@ func (e *exchange) sendKept(s codec.Stream) {
 	if e.up != nil && trailers != nil {
 		e.up.SendTrailers(trailers)
 	}
-	if e.to == codec.Bolt {
+	if mem := e.worker.mem; e.to == codec.Bolt {
 		// Its bytes went out, so that it may have been processed.
-		m.release(e.worker.mem)
+		m.release(mem)
+	} else if mem.Used(codec.Replay) > codec.ReplayBudget {
+		// Much was waiting: what still waits needs the room.
+		m.release(mem)
+		e.worker.stats.Add(stats.NotRetryable)
 	}
 	e.payDown()
 	e.afterSend()
@@ -146,9 +163,11 @@ func (e *exchange) afterSend() {
 	e.finish(codec.ReasonNone)
 }
 
-// payDown gives the client credit for what the upstream has taken.
+// payDown gives the client credit for what the upstream has taken, also after
+// the request's end: a Bolt connection is not read while it owes much, whatever
+// else it carries.
 func (e *exchange) payDown() {
-	if e.owedDown == 0 || e.requestEnd || e.up.Blocked() {
+	if e.owedDown == 0 || e.down == nil || e.up.Blocked() {
 		return
 	}
 	e.down.Consumed(e.owedDown)

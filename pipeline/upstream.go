@@ -18,7 +18,8 @@ func (u *upstream) OnHeaders(h codec.Head, body []byte, end bool) {
 	e.moved()
 	if s := h.HTTPStatus(); s >= 100 && s < 200 {
 		if e.from == e.to && e.down != nil {
-			e.down.SendHeaders(h, nil, false)
+			head, _, _ := e.worker.convert.Reply(h, e.from, e.asked)
+			e.down.SendHeaders(head, nil, false)
 		}
 		return
 	}
@@ -98,7 +99,8 @@ func (u *upstream) OnTrailers(t codec.Head) {
 	e := (*exchange)(u)
 	e.moved()
 	e.upEnded(true)
-	if convert.Broken(t) && e.from != e.to {
+	if convert.Broken(t) && (e.from != e.to || e.reply.head != nil) {
+		// A checksum is computed anew where the frame is.
 		e.fail(codec.UpstreamProtocolError)
 		return
 	}

@@ -22,9 +22,10 @@ type Worker struct {
 	convert  convert.Converter
 	failures failureLog
 
-	conns   connections
-	free    *exchange
-	relieve eventloop.Task
+	conns    connections
+	draining bool
+	free     *exchange
+	relieve  eventloop.Task
 }
 
 // NewWorker returns the worker of loop l, which has no routes yet.
@@ -47,8 +48,10 @@ func (w *Worker) Accept(c *eventloop.Conn, chain *Chain) eventloop.Handler {
 	return newConnection(w, c, chain)
 }
 
-// Drain lets every downstream connection finish what is in flight and close.
+// Drain lets every downstream connection finish what is in flight and close, and
+// so those that were accepted already and are on their way to the loop.
 func (w *Worker) Drain() {
+	w.draining = true
 	for c := w.conns.first; c != nil; {
 		next := c.next
 		c.drain()

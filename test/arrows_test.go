@@ -19,7 +19,7 @@ const module = "github.com/sideloop/sideloop/"
 // gives the reasons.
 var arrows = map[string][]string{
 	"cmd/sideloop":      {"config", "server"},
-	"cmd/loopbench":     {"bench"},
+	"cmd/loopbench":     {"bench/..."},
 	"server":            {"cluster", "codec/...", "config", "eventloop", "pipeline", "pipeline/router", "stats"},
 	"pipeline":          {"cluster", "codec", "eventloop", "pipeline/convert", "pipeline/router", "stats"},
 	"pipeline/router":   {"codec", "config"},
@@ -34,6 +34,13 @@ var arrows = map[string][]string{
 	"eventloop":         nil,
 	"stats":             nil,
 	"bench":             {"codec/...", "eventloop"},
+	"bench/load":        {"bench", "bench/result", "codec/...", "eventloop"},
+	"bench/peers":       {"bench"},
+	"bench/relay":       nil,
+	"bench/report":      {"bench/result"},
+	"bench/result":      nil,
+	"bench/suite":       {"bench", "bench/load", "bench/peers", "bench/relay", "bench/report", "bench/result"},
+	"bench/sweep":       {"bench/load", "bench/result"},
 }
 
 // onlyImporter names the one folder that may import a module from outside.

@@ -14,6 +14,9 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
+// scriptLimit bounds each connection of a scripted peer.
+const scriptLimit = 5 * time.Second
+
 // framePeer is one end of an HTTP/2 connection whose frames the test sends and
 // reads one by one. SETTINGS and PING are answered by themselves, and
 // WINDOW_UPDATE is left out unless asked for.
@@ -30,7 +33,7 @@ func newFramePeer(t testing.TB, c net.Conn) *framePeer {
 	p := &framePeer{t: t, conn: c, fr: http2.NewFramer(c, c)}
 	p.fr.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	p.enc = hpack.NewEncoder(&p.block)
-	c.SetDeadline(time.Now().Add(waitLimit))
+	c.SetDeadline(time.Now().Add(scriptLimit))
 	return p
 }
 
@@ -56,13 +59,13 @@ func listenScript(t testing.TB) *net.TCPListener {
 
 func acceptConn(t testing.TB, l *net.TCPListener) net.Conn {
 	t.Helper()
-	l.SetDeadline(time.Now().Add(waitLimit))
+	l.SetDeadline(time.Now().Add(scriptLimit))
 	c, err := l.Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(waitLimit))
+	c.SetDeadline(time.Now().Add(scriptLimit))
 	return c
 }
 
@@ -139,6 +142,21 @@ func (p *framePeer) wantData(n int) (b []byte, ended bool) {
 		}
 	}
 	return b, false
+}
+
+// wantUpdate reads WINDOW_UPDATE of a stream.
+func (p *framePeer) wantUpdate(id uint32) {
+	p.t.Helper()
+	p.updates = true
+	defer func() { p.updates = false }()
+	for {
+		f := p.next()
+		if u, ok := f.(*http2.WindowUpdateFrame); !ok {
+			p.t.Fatalf("got %v; want WINDOW_UPDATE", f)
+		} else if u.StreamID == id {
+			return
+		}
+	}
 }
 
 // wantReset reads RST_STREAM, whatever DATA comes before it.

@@ -46,7 +46,8 @@ func checked(f boltFrame) []byte {
 	return b
 }
 
-// answerBolt answers every request on one accepted connection with raw bytes.
+// answerBolt answers every request with raw bytes, on one connection after the
+// other. It ends after the proxy, so it is started before it.
 func answerBolt(t testing.TB, l *net.TCPListener, reply func(boltFrame) []byte) {
 	t.Helper()
 	done := make(chan struct{})
@@ -78,12 +79,12 @@ func TestReviewCorruptReply(t *testing.T) {
 		for _, down := range []string{"SofaRpc", "Http2"} {
 			t.Run(fmt.Sprint(size, " to ", down), func(t *testing.T) {
 				l := listenScript(t)
-				p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: down, up: "SofaRpc", hosts: []string{l.Addr().String()}}))
 				answerBolt(t, l, func(f boltFrame) []byte {
 					r := f.reply()
 					r.content = body(size)
 					return checked(r)
 				})
+				p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: down, up: "SofaRpc", hosts: []string{l.Addr().String()}}))
 				if down == "Http2" {
 					corruptToHTTP2(t, p, size)
 				} else {
@@ -167,9 +168,11 @@ func TestReviewCorruptRequest(t *testing.T) {
 		l := listenScript(t)
 		p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: "SofaRpc", up: "Http2", hosts: []string{l.Addr().String()}}))
 		c := dial(t, p.address("in"))
-		go c.Write(corrupt(100 << 10))
+		frame := corrupt(100 << 10)
+		c.Write(frame[:90<<10])
 		up := acceptFrames(t, l)
 		up.grant(up.wantHeaders().StreamID, 1<<20)
+		c.Write(frame[90<<10:])
 		up.wantReset()
 		got, err := readBolt(newReader(c))
 		if err != nil {
@@ -277,13 +280,18 @@ func TestReviewExpectContinueTowardBolt(t *testing.T) {
 		}
 		if length == "100000" {
 			content = body(100_000)
-			c.grant(id, 200_000)
 		}
 		c.ask(id, false, fields...)
 		if h := c.wantHeaders(); field(h, ":status") != "100" || h.StreamEnded() {
 			t.Fatalf("content-length %q: the first reply is %v", length, h)
 		}
-		go c.data(id, content, true)
+		first := min(len(content), 60_000)
+		c.data(id, content[:first], first == len(content))
+		if first < len(content) {
+			c.grant(id, 1<<20)
+			c.wantUpdate(id)
+			c.data(id, content[first:], true)
+		}
 		if h := c.wantHeaders(); field(h, ":status") != "200" {
 			t.Fatalf("content-length %q: the reply is %v", length, h)
 		}
@@ -336,4 +344,35 @@ func TestReviewReplyBreaksItsLength(t *testing.T) {
 			})
 		}
 	}
+}
+
+// CONNECT has neither scheme nor path, and is a tunnel both ways (RFC 9113,
+// 8.5).
+func TestReviewConnect(t *testing.T) {
+	l := listenScript(t)
+	p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: "Http2", up: "Http2", hosts: []string{l.Addr().String()}}))
+	c := dialFrames(t, p.address("in"))
+	c.send(1, false, ":method", "CONNECT", ":authority", "far:22", "service", service)
+	up := acceptFrames(t, l)
+	h := up.wantHeaders()
+	if field(h, ":method") != "CONNECT" || field(h, ":authority") != "far:22" || len(h.PseudoFields()) != 2 {
+		t.Fatalf("the upstream got %v", h.Fields)
+	}
+	up.send(h.StreamID, false, ":status", "200")
+	c.wantHeaders()
+	for range 3 {
+		c.data(1, []byte("ping"), false)
+		up.wantData(4)
+		up.data(h.StreamID, []byte("pong"), false)
+		c.wantData(4)
+	}
+	c.data(1, nil, true)
+	if _, ended := up.wantData(-1); !ended {
+		t.Error("the client's end did not arrive")
+	}
+	up.data(h.StreamID, []byte("rest"), true)
+	if b, _ := c.wantData(-1); string(b) != "rest" {
+		t.Errorf("the tunnel ends with %q", b)
+	}
+	p.wantOK(1)
 }

@@ -42,12 +42,13 @@ func (c *Converter) Request(h codec.Head, to codec.Protocol) (codec.Head, codec.
 }
 
 // Reply returns h as the head of a reply in protocol to. body is false where
-// the body must not be passed on, because it is no reply of the service.
+// the body must not be passed on, because it is no reply of the service or none
+// was asked for.
 func (c *Converter) Reply(h codec.Head, to codec.Protocol, asked Asked) (converted codec.Head, body bool, r codec.Reason) {
 	switch h := h.(type) {
 	case *bolt.Head:
 		if to == codec.HTTP2 {
-			return c.replyToHTTP2(h, asked), true, codec.ReasonNone
+			return c.replyToHTTP2(h, asked), !asked.Head, codec.ReasonNone
 		}
 	case *http2.Head:
 		if to == codec.Bolt {
@@ -65,6 +66,8 @@ type Asked struct {
 	Sidecar bool
 	// GRPC requests get their status as a gRPC status.
 	GRPC bool
+	// Head requests get no content (RFC 9110, 9.3.2).
+	Head bool
 }
 
 // Ask notes what the reply to h will depend on.
@@ -73,7 +76,7 @@ func Ask(h codec.Head) Asked {
 		return Asked{}
 	}
 	_, sidecar := h.Get(nameProtocol)
-	return Asked{Sidecar: sidecar, GRPC: h.Streaming()}
+	return Asked{Sidecar: sidecar, GRPC: h.Streaming(), Head: string(h.Method()) == "HEAD"}
 }
 
 // Trailers returns t for a message in protocol to; nil where the protocol has

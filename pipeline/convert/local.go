@@ -3,6 +3,7 @@
 package convert
 
 import (
+	"bytes"
 	"strconv"
 
 	"github.com/sideloop/sideloop/codec"
@@ -11,8 +12,9 @@ import (
 
 // Values that local replies use.
 var (
-	textPlain = []byte("text/plain; charset=utf-8")
-	grpcType  = []byte("application/grpc")
+	textPlain      = []byte("text/plain; charset=utf-8")
+	grpcType       = []byte("application/grpc")
+	expectContinue = []byte("100-continue")
 )
 
 // localBuilder makes replies of the proxy itself.
@@ -53,7 +55,22 @@ func (c *Converter) Local(p codec.Protocol, r codec.Reason, asked Asked) (h code
 	b.fields.add("content-type", textPlain)
 	b.fields.add("content-length", b.fields.text(strconv.Itoa(len(b.body))))
 	b.fields.add(reasonHeader, b.fields.text(r.String()))
+	if asked.Head {
+		return &b.fields.head, nil
+	}
 	return &b.fields.head, b.body
+}
+
+// Continue returns the reply that lets a client send the body which it holds
+// back until it is told to (RFC 9110, 10.1.1), nil where h expects none.
+func (c *Converter) Continue(h codec.Head) codec.Head {
+	if v, ok := h.Get("expect"); !ok || !bytes.EqualFold(v, expectContinue) {
+		return nil
+	}
+	b := &c.local.fields
+	b.reset()
+	b.head.Status = 100
+	return &b.head
 }
 
 // Accepted returns the reply to a one-way request that arrived over HTTP/2,
