@@ -17,6 +17,7 @@ type conn struct {
 	session codec.ClientSession
 
 	opened   uint32       // requests so far
+	heard    bool         // the peer has said something, such as its limits
 	replaced bool         // a successor has been asked for
 	draining bool         // no more requests
 	shut     bool         // the session asked to be closed
@@ -94,7 +95,28 @@ func (c *conn) OnData(_ *eventloop.Conn, b []byte) int {
 	if c.shut {
 		return len(b)
 	}
+	if !c.heard {
+		c.hear()
+	}
 	return n
+}
+
+// hear follows the first bytes of the peer, which state its limits where its
+// protocol has any.
+func (c *conn) hear() {
+	c.heard = true
+	c.pool.streams = c.session.Limit()
+	c.pool.changed()
+}
+
+// capacity is how many streams may be opened now. Until the peer has stated its
+// limit, the one that it last stated on another connection holds.
+func (c *conn) capacity() int {
+	room := c.session.Capacity()
+	if !c.heard && c.pool.streams > 0 {
+		room = min(room, c.pool.streams-c.session.Active())
+	}
+	return room
 }
 
 // OnWritable implements eventloop.Handler.

@@ -43,6 +43,7 @@ type pool struct {
 	leaving int     // connections that only finish what they carry
 	dialing int
 	waiting queue
+	streams int  // per connection, as the host last stated; 0 before
 	worn    bool // the last connection left at its request limit, without a successor
 
 	failures int          // failed dials in a row
@@ -90,7 +91,7 @@ func (p *pool) refuses(now int64) bool {
 // goodbye, or only finishes what it carries, is no sign of a living host.
 func (p *pool) serves() bool {
 	for _, c := range p.conns {
-		if c.session.Capacity() > 0 {
+		if c.capacity() > 0 {
 			return true
 		}
 	}
@@ -99,7 +100,7 @@ func (p *pool) serves() bool {
 
 func (p *pool) pick(exclusive bool) *conn {
 	for _, c := range p.conns {
-		if c.session.Capacity() > 0 && (!exclusive || c.session.Active() == 0) {
+		if c.capacity() > 0 && (!exclusive || c.session.Active() == 0) {
 			return c
 		}
 	}

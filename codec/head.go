@@ -61,7 +61,8 @@ type Arena struct {
 // bytes.
 func (a *Arena) Reset(keep int) {
 	if cap(a.bytes) > keep {
-		a.bytes = nil
+		// The heads' own slices point into it.
+		*a = Arena{}
 		return
 	}
 	a.bytes = a.bytes[:0]

@@ -128,15 +128,15 @@ func (d *downstream) OnTrailers(t codec.Head) {
 		e.fail(codec.ProtocolError)
 		return
 	}
-	t = convert.Trailers(t, e.to)
+	t = e.worker.convert.Trailers(t, e.to)
 	switch {
 	case e.gather:
 		e.collectMore(nil, true)
 	case e.up == nil:
-		e.sent.keepTrailers(t)
+		e.sent.keepTrailers(e.worker.mem, t)
 	default:
 		if e.sent.head != nil {
-			e.sent.keepTrailers(t)
+			e.sent.keepTrailers(e.worker.mem, t)
 		}
 		e.sendTrailers(t)
 	}

@@ -153,7 +153,7 @@ func (e *exchange) sendTrailers(t codec.Head) {
 // afterSend ends the exchange of a one-way request that is sent to its end to
 // an upstream that will not reply.
 func (e *exchange) afterSend() {
-	if !e.requestEnd || e.to != codec.Bolt || !e.oneWay {
+	if !e.sentOneWay() {
 		return
 	}
 	e.up = nil
@@ -163,11 +163,15 @@ func (e *exchange) afterSend() {
 	e.finish(codec.ReasonNone)
 }
 
+// sentOneWay tells that the request was sent to its end and that its stream
+// ended with that.
+func (e *exchange) sentOneWay() bool { return e.oneWay && e.requestEnd && e.to == codec.Bolt }
+
 // payDown gives the client credit for what the upstream has taken, also after
 // the request's end: a Bolt connection is not read while it owes much, whatever
 // else it carries.
 func (e *exchange) payDown() {
-	if e.owedDown == 0 || e.down == nil || e.up.Blocked() {
+	if e.owedDown == 0 || e.down == nil || e.sentOneWay() || e.up.Blocked() {
 		return
 	}
 	e.down.Consumed(e.owedDown)

@@ -57,10 +57,11 @@ func (m *message) keepBody(mem *codec.Memory, b []byte, end bool) {
 }
 
 // keepTrailers keeps the trailer section, which ends the message; nil for none.
-func (m *message) keepTrailers(t codec.Head) {
+func (m *message) keepTrailers(mem *codec.Memory, t codec.Head) {
 	m.end = true
 	if t != nil {
 		m.trailers = t.Copy(&m.tails)
+		m.charge(mem, m.tails.Size())
 	}
 }
 

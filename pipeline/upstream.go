@@ -104,7 +104,7 @@ func (u *upstream) OnTrailers(t codec.Head) {
 		e.fail(codec.UpstreamProtocolError)
 		return
 	}
-	t = convert.Trailers(t, e.from)
+	t = e.worker.convert.Trailers(t, e.from)
 	switch {
 	case e.oneWay:
 		e.drop(0, true)

@@ -59,17 +59,6 @@ func (w *Worker) Drain() {
 	}
 }
 
-// DrainListener is Drain for the connections of one listener.
-func (w *Worker) DrainListener(chain *Chain) {
-	for c := w.conns.first; c != nil; {
-		next := c.next
-		if c.chain == chain {
-			c.drain()
-		}
-		c = next
-	}
-}
-
 // Connections is the number of downstream connections.
 func (w *Worker) Connections() int { return w.conns.length }
 

@@ -26,12 +26,19 @@ func onlyH2() *http.Protocols {
 
 func startH2Service(t testing.TB, address string, h http.HandlerFunc) *h2Service {
 	t.Helper()
+	return startH2Limited(t, address, h, 0)
+}
+
+// startH2Limited is startH2Service with a limit of streams per connection; 0 is
+// the default.
+func startH2Limited(t testing.TB, address string, h http.HandlerFunc, streams int) *h2Service {
+	t.Helper()
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &h2Service{listener: l, done: make(chan struct{})}
-	s.server = &http.Server{Handler: h, Protocols: onlyH2(), ConnState: func(_ net.Conn, state http.ConnState) {
+	s.server = &http.Server{Handler: h, Protocols: onlyH2(), HTTP2: &http.HTTP2Config{MaxConcurrentStreams: streams}, ConnState: func(_ net.Conn, state http.ConnState) {
 		if state == http.StateNew {
 			s.accepted.Add(1)
 		}

@@ -114,6 +114,21 @@ func (n *narrow) accept() net.Conn {
 	return c
 }
 
+// A host that takes one stream at a time gets one at a time, on as many
+// connections as it takes; none is refused for good.
+func TestHostWithFewStreams(t *testing.T) {
+	up := startH2Limited(t, "127.0.0.1:0", echoH2, 1)
+	p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: "SofaRpc", up: "Http2", hosts: []string{up.address()}}))
+	for range 3 {
+		var seen outcomes
+		callMany(t, "SofaRpc", p.address("in"), scale(200), &seen, new(atomic.Int64))
+		if seen.counts["ok"] != scale(200) {
+			t.Fatalf("%v", seen.counts)
+		}
+	}
+	p.wantOK(3 * scale(200))
+}
+
 // startDeaf listens without accepting, with its queue full.
 func startDeaf(t *testing.T) string {
 	t.Helper()

@@ -157,3 +157,6 @@ func (c *Client) gone(s *stream) { c.ids.remove(s) }
 
 // idle implements role.
 func (c *Client) idle() { c.ids.trim() }
+
+// Limit implements codec.ClientSession. The protocol has none of its own.
+func (c *Client) Limit() int { return c.limits.MaxStreams }

@@ -32,11 +32,15 @@ func (c *Client) Capacity() int {
 	if c.dead || c.drain != drainNone || c.maxID >= maxStreamID {
 		return 0
 	}
-	most := c.limits.MaxStreams
-	if c.maxStreams < uint32(most) {
-		most = int(c.maxStreams)
+	return max(c.Limit()-c.table.count, 0)
+}
+
+// Limit implements codec.ClientSession.
+func (c *Client) Limit() int {
+	if c.maxStreams < uint32(c.limits.MaxStreams) {
+		return int(c.maxStreams)
 	}
-	return max(most-c.table.count, 0)
+	return c.limits.MaxStreams
 }
 
 // Open implements codec.ClientSession.
@@ -118,7 +122,7 @@ func (c *conn) endReply(s *stream, m *message) {
 		s.answered = true
 		s.want = m.head.ContentLength
 		if s.bodiless || noContent(m.head.Status) {
-			s.want = codec.BodyUnknown
+			s.want = 0
 		}
 	}
 	if word != "" {

@@ -274,7 +274,7 @@ func TestBadProperties(t *testing.T) {
 		"codec: 256", "timeout: 4294967294", "timeout: -", "timeout: 99999999999", "version: 1.0", "ver1: 3",
 	} {
 		var c Converter
-		in := fields("protocol: 2", line)
+		in := fields("protocol: 2", line) // as a sidecar
 		if strings.HasPrefix(line, "protocol") {
 			in = fields(line)
 		}
@@ -285,6 +285,36 @@ func TestBadProperties(t *testing.T) {
 	var c Converter
 	if _, r := c.Request(fields("protocol: 1", "timeout: 1", "timeout: 2"), codec.Bolt); r != codec.ProtocolError {
 		t.Errorf("timeout twice: %v", r)
+	}
+}
+
+// Where no sidecar speaks, such names are an application's own.
+func TestPropertiesOfPlainPeers(t *testing.T) {
+	var c Converter
+	h, r := c.Request(fields("service: s", "version: v1.2", "requestid: abc", "cmdcode: x", "respstatus: gone"), codec.Bolt)
+	if got, ok := h.(*bolt.Head); r != codec.ReasonNone || !ok || got.Command != bolt.CommandRequest || got.Ver2 != 1 {
+		t.Errorf("request: %v, %v", h, r)
+	}
+	if _, r := c.Request(fields("service: s", "codec: json"), codec.Bolt); r != codec.ProtocolError {
+		t.Errorf("a codec that is no number: %v", r)
+	}
+	reply := fields("version: v1.2", "codec: json", "classname: x", "respstatus: 2")
+	reply.Status = 200
+	h, body, r := c.Reply(reply, codec.Bolt, Asked{})
+	got, _ := h.(*bolt.Head)
+	if r != codec.ReasonNone || !body || got == nil || got.Status != 0 || string(got.Class) != string(replyClass) {
+		t.Errorf("reply: %v, body %v, %v", h, body, r)
+	}
+}
+
+func TestTrailersLoseBoltHeader(t *testing.T) {
+	var c Converter
+	in := &http2.Head{Fields: fields("a: 1", BoltHeader+": A").Fields}
+	if d := cmp.Diff([]string{"a: 1"}, dump(c.Trailers(in, codec.HTTP2).(*http2.Head))); d != "" {
+		t.Errorf("fields (-want +got):\n%s", d)
+	}
+	if c.Trailers(in, codec.Bolt) != nil {
+		t.Error("Bolt has trailers")
 	}
 }
 

@@ -19,8 +19,9 @@ type Converter struct {
 		fields fieldBuilder
 		pairs  mapBuilder
 	}
-	local localBuilder
-	view  boltView
+	trailers fieldBuilder
+	local    localBuilder
+	view     boltView
 }
 
 // Request returns h as the head of a request in protocol to, h itself where
@@ -81,9 +82,12 @@ func Ask(h codec.Head) Asked {
 
 // Trailers returns t for a message in protocol to; nil where the protocol has
 // no trailers, so that the message ends with its body.
-func Trailers(t codec.Head, to codec.Protocol) codec.Head {
+func (c *Converter) Trailers(t codec.Head, to codec.Protocol) codec.Head {
 	if t.Protocol() != to {
 		return nil
+	}
+	if h, ok := t.(*http2.Head); ok {
+		return withoutBoltHeader(&c.trailers, h)
 	}
 	return t
 }

@@ -38,10 +38,12 @@ func (c *Converter) replyToBolt(h *http2.Head) (converted *bolt.Head, body bool,
 	if h.ContentLength > maxBoltContent {
 		return nil, false, codec.UpstreamProtocolError
 	}
-	if !readProperties(h, &s.bolt) || s.bolt.Type != bolt.TypeResponse || s.bolt.Command != bolt.CommandResponse {
+	if !readProperties(h, &s.bolt, plainReply) || s.bolt.Type != bolt.TypeResponse || s.bolt.Command != bolt.CommandResponse {
 		return nil, false, codec.UpstreamProtocolError
 	}
 	_, stated := h.Get(nameStatus)
+	_, sidecar := h.Get(nameProtocol)
+	stated = stated && sidecar
 	if !stated {
 		s.bolt.Status = codec.BoltStatusFromHTTP(h.Status)
 	}
@@ -49,7 +51,7 @@ func (c *Converter) replyToBolt(h *http2.Head) (converted *bolt.Head, body bool,
 	if body && h.ContentLength > 0 {
 		s.bolt.ContentLength = uint32(h.ContentLength)
 	}
-	if _, class := h.Get(nameClass); !class && body {
+	if !sidecar && body {
 		s.bolt.Class = replyClass
 	}
 	if r = rebuild(&s.pairs, h, &s.bolt); r != codec.ReasonNone {

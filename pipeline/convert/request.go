@@ -52,7 +52,7 @@ func (c *Converter) requestToBolt(h *http2.Head) (*bolt.Head, codec.Reason) {
 	if h.ContentLength > 0 {
 		s.bolt.ContentLength = uint32(h.ContentLength)
 	}
-	if !readProperties(h, &s.bolt) || s.bolt.Type == bolt.TypeResponse || s.bolt.Command != bolt.CommandRequest {
+	if !readProperties(h, &s.bolt, plainRequest) || s.bolt.Type == bolt.TypeResponse || s.bolt.Command != bolt.CommandRequest {
 		return nil, codec.ProtocolError
 	}
 	if r := rebuild(&s.pairs, h, &s.bolt); r != codec.ReasonNone {
@@ -93,14 +93,42 @@ func repeated(h *http2.Head, name string) bool {
 	return n > 1
 }
 
+// Properties that count where no sidecar sent the message, whose other fields
+// of such names are an application's own and mean something else.
+const (
+	plainRequest = propType | propCodec | propTimeout | propClass
+	plainReply   = 0
+)
+
+// Bits of the properties that a head is made of.
+const (
+	propProtocol uint32 = 1 << iota
+	propType
+	propCommand
+	propVersion
+	propCodec
+	propTimeout
+	propClass
+	propVer1
+	propSwitch
+	propStatus
+)
+
 // readProperties sets the frame fields that h states. It is false where one
-// does not parse or stands twice.
-func readProperties(h *http2.Head, b *bolt.Head) bool {
+// does not parse or stands twice. Without nameProtocol only the plain ones
+// count.
+func readProperties(h *http2.Head, b *bolt.Head, plain uint32) bool {
+	if _, sidecar := h.Get(nameProtocol); sidecar {
+		plain = ^uint32(0)
+	}
 	var seen uint32
 	for i := range h.Fields {
 		f := &h.Fields[i]
-		bit, ok := readProperty(f.Name, f.Value, b)
-		if !ok || bit != 0 && seen&bit != 0 {
+		bit := property(f.Name) & plain
+		if bit == 0 {
+			continue
+		}
+		if seen&bit != 0 || !setProperty(bit, f.Value, b) {
 			return false
 		}
 		seen |= bit
@@ -108,53 +136,70 @@ func readProperties(h *http2.Head, b *bolt.Head) bool {
 	return b.Version == bolt.V1 || b.Version == bolt.V2 && (b.Ver1 == 1 || b.Ver1 == 2)
 }
 
-// readProperty sets one frame field. bit is the field's own, 0 for a name that
-// is no property; ok is false for a value out of range.
-func readProperty(name, value []byte, b *bolt.Head) (bit uint32, ok bool) {
-	var n int64
+// property is the bit of a field name, 0 for one that is no property or that
+// says nothing: the request id is the connection's own, the content length is
+// what the body turns out to be.
+func property(name []byte) uint32 {
 	switch string(name) {
 	case nameProtocol:
-		n, ok = number(value, int64(bolt.V2))
-		b.Version = byte(n)
-		return 1 << 0, ok && n > 0
+		return propProtocol
 	case nameType:
-		n, ok = number(value, int64(bolt.TypeOneWay))
-		b.Type = byte(n)
-		return 1 << 1, ok
+		return propType
 	case nameCommand:
-		n, ok = number(value, math.MaxUint16)
-		b.Command = uint16(n)
-		return 1 << 2, ok
+		return propCommand
 	case nameVersion:
-		n, ok = number(value, math.MaxUint8)
-		b.Ver2 = byte(n)
-		return 1 << 3, ok
+		return propVersion
 	case nameCodec:
-		n, ok = number(value, math.MaxUint8)
-		b.Codec = byte(n)
-		return 1 << 4, ok
+		return propCodec
 	case nameTimeout:
-		b.TimeoutMS, ok = timeout(value)
-		return 1 << 5, ok
+		return propTimeout
 	case nameClass:
-		b.Class = value
-		return 1 << 6, true
+		return propClass
 	case nameVer1:
-		n, ok = number(value, math.MaxUint8)
-		b.Ver1 = byte(n)
-		return 1 << 7, ok
+		return propVer1
 	case nameSwitch:
-		n, ok = number(value, math.MaxUint8)
-		b.Switch = byte(n)
-		return 1 << 8, ok
+		return propSwitch
 	case nameStatus:
-		n, ok = number(value, math.MaxUint16)
-		b.Status = uint16(n)
-		return 1 << 9, ok
+		return propStatus
 	}
-	// The request id is the connection's own, the content length is what the
-	// body turns out to be, the status time says nothing.
-	return 0, true
+	return 0
+}
+
+// setProperty sets one frame field; it is false for a value out of range.
+func setProperty(bit uint32, value []byte, b *bolt.Head) bool {
+	switch bit {
+	case propClass:
+		b.Class = value
+		return true
+	case propTimeout:
+		var ok bool
+		b.TimeoutMS, ok = timeout(value)
+		return ok
+	}
+	n, ok := number(value, math.MaxUint16)
+	switch bit {
+	case propCommand:
+		b.Command = uint16(n)
+		return ok
+	case propStatus:
+		b.Status = uint16(n)
+		return ok
+	case propProtocol:
+		b.Version = byte(n)
+		return ok && (n == int64(bolt.V1) || n == int64(bolt.V2))
+	case propType:
+		b.Type = byte(n)
+		return ok && n <= int64(bolt.TypeOneWay)
+	case propVersion:
+		b.Ver2 = byte(n)
+	case propCodec:
+		b.Codec = byte(n)
+	case propVer1:
+		b.Ver1 = byte(n)
+	case propSwitch:
+		b.Switch = byte(n)
+	}
+	return ok && n <= math.MaxUint8
 }
 
 // timeout reads milliseconds. MOSN writes -1, no timeout, as 4294967295.

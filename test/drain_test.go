@@ -18,7 +18,7 @@ import (
 
 // A connection that was accepted before a drain, and reaches its loop after it,
 // is drained like the others.
-func TestReviewDrainReachesLateConnections(t *testing.T) {
+func TestDrainReachesLateConnections(t *testing.T) {
 	reactor, err := eventloop.Start(eventloop.Options{Loops: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +57,7 @@ func TestReviewDrainReachesLateConnections(t *testing.T) {
 
 // A drain lets a reply that is under way end, takes what was on its way to the
 // proxy until the client has answered, and nothing behind its last GOAWAY.
-func TestReviewDrainWhileStreaming(t *testing.T) {
+func TestDrainWhileStreaming(t *testing.T) {
 	l := listenScript(t)
 	p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: "Http2", up: "Http2", hosts: []string{l.Addr().String()}, match: anyRequest}))
 	c := dialFrames(t, p.address("in"))

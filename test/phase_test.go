@@ -166,7 +166,7 @@ func eachPair(t *testing.T, run func(t *testing.T, down, up string)) {
 
 // A client may leave at any time. Its request ends once, the upstream is told as
 // far as its protocol can, and nothing is held.
-func TestReviewClientLeaves(t *testing.T) {
+func TestClientLeaves(t *testing.T) {
 	deaf := startDeaf(t)
 	eachPair(t, func(t *testing.T, down, up string) {
 		l := listenScript(t)
@@ -216,7 +216,7 @@ func TestReviewClientLeaves(t *testing.T) {
 }
 
 // The same once the request was sent: before the reply and within it.
-func TestReviewClientLeavesTheReply(t *testing.T) {
+func TestClientLeavesTheReply(t *testing.T) {
 	eachPair(t, func(t *testing.T, down, up string) {
 		for _, part := range []int{0, begun} {
 			l := listenScript(t)
@@ -242,7 +242,7 @@ func TestReviewClientLeavesTheReply(t *testing.T) {
 
 // An upstream may leave at any time. The client is answered as long as no reply
 // has begun, and learns otherwise that it is not complete.
-func TestReviewUpstreamLeaves(t *testing.T) {
+func TestUpstreamLeaves(t *testing.T) {
 	eachPair(t, func(t *testing.T, down, up string) {
 		for _, tt := range []struct {
 			name       string
@@ -283,7 +283,7 @@ func TestReviewUpstreamLeaves(t *testing.T) {
 
 // An upstream that leaves within the request answers it, too: the rest of the
 // request is dropped, and the client's connection goes on.
-func TestReviewUpstreamLeavesWithinTheRequest(t *testing.T) {
+func TestUpstreamLeavesWithinTheRequest(t *testing.T) {
 	eachPair(t, func(t *testing.T, down, up string) {
 		l := listenScript(t)
 		p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: down, up: up, hosts: []string{l.Addr().String()}}))
@@ -327,7 +327,7 @@ func again(t *testing.T, c *caller, up string, l *net.TCPListener) {
 
 // A reply that is complete before the request ends both: the client gets it
 // whole and is told to send no more, the upstream gets no more.
-func TestReviewEarlyReply(t *testing.T) {
+func TestEarlyReply(t *testing.T) {
 	eachPair(t, func(t *testing.T, down, up string) {
 		l := listenScript(t)
 		p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: down, up: up, hosts: []string{l.Addr().String()}}))

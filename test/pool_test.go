@@ -16,7 +16,7 @@ import (
 
 // A host that says goodbye with a request in flight, and takes no connection
 // any more, gets no further requests: they go to the other host at once.
-func TestReviewHostLeavesWhileStreaming(t *testing.T) {
+func TestHostLeavesWhileStreaming(t *testing.T) {
 	t.Run("HTTP/2", func(t *testing.T) {
 		other := startH2Service(t, "127.0.0.1:0", echoH2)
 		l := listenScript(t)
@@ -101,7 +101,7 @@ func wantServed(t *testing.T, c *boltClient) {
 
 // The only host has said goodbye and takes no connection: requests fail for that
 // reason long before their timeout, though one is still in flight.
-func TestReviewOnlyHostLeaves(t *testing.T) {
+func TestOnlyHostLeaves(t *testing.T) {
 	l := listenScript(t)
 	p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: "SofaRpc", up: "Http2", hosts: []string{l.Addr().String()}}))
 	c := dial(t, p.address("in"))
@@ -130,7 +130,7 @@ func TestReviewOnlyHostLeaves(t *testing.T) {
 
 // A reply under way outlives the GOAWAY, and the next request uses another
 // connection.
-func TestReviewGoAwayWhileStreaming(t *testing.T) {
+func TestGoAwayWhileStreaming(t *testing.T) {
 	l := listenScript(t)
 	p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: "Http2", up: "Http2", hosts: []string{l.Addr().String()}, match: anyRequest}))
 	c := dialFrames(t, p.address("in"))
@@ -161,7 +161,7 @@ func TestReviewGoAwayWhileStreaming(t *testing.T) {
 
 // A request whose body was passed on in part before the upstream refused it is
 // sent again whole, in order, with its trailers.
-func TestReviewRetryOfAPartlySentRequest(t *testing.T) {
+func TestRetryOfAPartlySentRequest(t *testing.T) {
 	l := listenScript(t)
 	p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: "Http2", up: "Http2", hosts: []string{l.Addr().String()}, match: anyRequest}))
 	c := dialFrames(t, p.address("in"))
@@ -205,7 +205,7 @@ func TestReviewRetryOfAPartlySentRequest(t *testing.T) {
 }
 
 // Refused again and again, and refused after too much was sent to be kept.
-func TestReviewRetriesEnd(t *testing.T) {
+func TestRetriesEnd(t *testing.T) {
 	l := listenScript(t)
 	p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: "Http2", up: "Http2", hosts: []string{l.Addr().String()}, match: anyRequest}))
 	c := dialFrames(t, p.address("in"))
@@ -236,7 +236,7 @@ func TestReviewRetriesEnd(t *testing.T) {
 }
 
 // One request per connection, large ones and small ones mixed.
-func TestReviewOneRequestPerConnection(t *testing.T) {
+func TestOneRequestPerConnection(t *testing.T) {
 	for _, up := range []string{"SofaRpc", "Http2"} {
 		t.Run(up, func(t *testing.T) {
 			bolt, h2 := startBoltService(t, "127.0.0.1:0", echoBolt), startH2Service(t, "127.0.0.1:0", echoH2)

@@ -16,7 +16,7 @@ import (
 
 // A one-way Bolt request is not answered, whatever becomes of it and however
 // large it is.
-func TestReviewOneWayFailsInSilence(t *testing.T) {
+func TestOneWayFailsInSilence(t *testing.T) {
 	up := startBoltService(t, "127.0.0.1:0", echoBolt)
 	only := `{"headers": [{"name": "service", "value": "known"}]}`
 	p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: "SofaRpc", up: "SofaRpc", hosts: []string{up.address()}, match: only}))
@@ -74,7 +74,7 @@ func answerBolt(t testing.TB, l *net.TCPListener, reply func(boltFrame) []byte) 
 // A reply whose checksum is wrong never reaches a client with a right one. The
 // sizes are a whole frame, one that is just too large for that, though its
 // content is not, and one that is streamed.
-func TestReviewCorruptReply(t *testing.T) {
+func TestCorruptReply(t *testing.T) {
 	for _, size := range []int{100, 65_500, 200 << 10} {
 		for _, down := range []string{"SofaRpc", "Http2"} {
 			t.Run(fmt.Sprint(size, " to ", down), func(t *testing.T) {
@@ -129,7 +129,7 @@ func corruptToHTTP2(t *testing.T, p *proxy, size int) {
 
 // A request whose checksum is wrong is answered if it was held back, and passed
 // on with a wrong checksum if it was streamed; HTTP/2 learns it by a reset.
-func TestReviewCorruptRequest(t *testing.T) {
+func TestCorruptRequest(t *testing.T) {
 	corrupt := func(size int) []byte { return checked(newBoltRequest(service, body(size))) }
 	t.Run("just over a frame", func(t *testing.T) {
 		up := startBoltService(t, "127.0.0.1:0", func(f boltFrame) []boltFrame {
@@ -184,7 +184,7 @@ func TestReviewCorruptRequest(t *testing.T) {
 }
 
 // The reply to HEAD has no content, whoever makes it (RFC 9110, 9.3.2).
-func TestReviewHead(t *testing.T) {
+func TestHead(t *testing.T) {
 	bolt := startBoltService(t, "127.0.0.1:0", func(f boltFrame) []boltFrame {
 		r := f.reply()
 		r.content = body(100)
@@ -232,7 +232,7 @@ func TestReviewHead(t *testing.T) {
 
 // Informational replies pass from HTTP/2 to HTTP/2 before the final one, and
 // replies without content end with their head.
-func TestReviewRepliesWithoutContent(t *testing.T) {
+func TestRepliesWithoutContent(t *testing.T) {
 	l := listenScript(t)
 	p := startProxy(t, configOf(
 		hop{name: "hh", listen: "127.0.0.1:0", down: "Http2", up: "Http2", hosts: []string{l.Addr().String()}, match: anyRequest},
@@ -267,7 +267,7 @@ func TestReviewRepliesWithoutContent(t *testing.T) {
 
 // A client that waits to be told to go on is told so, also where the upstream's
 // protocol cannot tell (RFC 9110, 10.1.1).
-func TestReviewExpectContinueTowardBolt(t *testing.T) {
+func TestExpectContinueTowardBolt(t *testing.T) {
 	up := startBoltService(t, "127.0.0.1:0", echoBolt)
 	p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: "Http2", up: "SofaRpc", hosts: []string{up.address()}}))
 	c := dialFrames(t, p.address("in"))
@@ -303,7 +303,7 @@ func TestReviewExpectContinueTowardBolt(t *testing.T) {
 }
 
 // A reply that breaks the length it announced reaches nobody as complete.
-func TestReviewReplyBreaksItsLength(t *testing.T) {
+func TestReplyBreaksItsLength(t *testing.T) {
 	for _, down := range []string{"SofaRpc", "Http2"} {
 		for _, length := range []string{"10", "100000"} {
 			t.Run(down+" "+length, func(t *testing.T) {
@@ -348,7 +348,7 @@ func TestReviewReplyBreaksItsLength(t *testing.T) {
 
 // CONNECT has neither scheme nor path, and is a tunnel both ways (RFC 9113,
 // 8.5).
-func TestReviewConnect(t *testing.T) {
+func TestConnect(t *testing.T) {
 	l := listenScript(t)
 	p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: "Http2", up: "Http2", hosts: []string{l.Addr().String()}}))
 	c := dialFrames(t, p.address("in"))

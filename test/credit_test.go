@@ -17,7 +17,7 @@ import (
 
 // The last bytes of a large Bolt request, once the upstream has taken them, do
 // not keep the client's connection from being read until the reply comes.
-func TestReviewCreditOfARequestThatEnded(t *testing.T) {
+func TestCreditOfARequestThatEnded(t *testing.T) {
 	const window = 65535 // HTTP/2's initial one
 	l := listenScript(t)
 	p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: "SofaRpc", up: "Http2", hosts: []string{l.Addr().String()}}))
@@ -57,7 +57,7 @@ func TestReviewCreditOfARequestThatEnded(t *testing.T) {
 }
 
 // What waits for a connection is bounded in bytes, not only in number.
-func TestReviewWaitingBodiesAreBounded(t *testing.T) {
+func TestWaitingBodiesAreBounded(t *testing.T) {
 	p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: "SofaRpc", up: "SofaRpc", hosts: []string{startDeaf(t)}}))
 	c := dial(t, p.address("in"))
 	const size, requests = 60 << 10, 400 // 23 MiB
@@ -83,7 +83,7 @@ func TestReviewWaitingBodiesAreBounded(t *testing.T) {
 }
 
 // A reply passes a client that opens its window byte by byte, trailers last.
-func TestReviewTrailersWaitForTheBody(t *testing.T) {
+func TestTrailersWaitForTheBody(t *testing.T) {
 	l := listenScript(t)
 	p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: "Http2", up: "Http2", hosts: []string{l.Addr().String()}, match: anyRequest}))
 	c := dialFrames(t, p.address("in"), http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
@@ -112,7 +112,7 @@ func TestReviewTrailersWaitForTheBody(t *testing.T) {
 }
 
 // A large body crosses windows of one byte less than a frame, both ways at once.
-func TestReviewNarrowWindowsBothWays(t *testing.T) {
+func TestNarrowWindowsBothWays(t *testing.T) {
 	const size = 300 << 10
 	l := listenScript(t)
 	p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: "Http2", up: "Http2", hosts: []string{l.Addr().String()}, match: anyRequest}))
@@ -147,7 +147,7 @@ func TestReviewNarrowWindowsBothWays(t *testing.T) {
 
 // Bodies that are gathered side by side are held to the loop's limit: the one
 // that has waited longest gives way, the others are served.
-func TestReviewGatheredBodiesAreBounded(t *testing.T) {
+func TestGatheredBodiesAreBounded(t *testing.T) {
 	const requests, size = 24, 900 << 10
 	up := startBoltService(t, "127.0.0.1:0", echoBolt)
 	p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: "Http2", up: "SofaRpc", hosts: []string{up.address()}}))
