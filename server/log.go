@@ -43,8 +43,7 @@ func (l *Logs) output(path string) (*output, error) {
 	if err != nil {
 		return nil, fmt.Errorf("log file: %w", err)
 	}
-	o := &output{to: w, lines: make(chan []byte, logQueue), done: make(chan struct{})}
-	go o.run()
+	o := newOutput(w)
 	if l.outputs == nil {
 		l.outputs = make(map[string]*output)
 	}
@@ -106,6 +105,12 @@ type output struct {
 	mu      sync.RWMutex // closed against sends
 	closed  bool
 	dropped atomic.Uint64
+}
+
+func newOutput(w io.WriteCloser) *output {
+	o := &output{to: w, lines: make(chan []byte, logQueue), done: make(chan struct{})}
+	go o.run()
+	return o
 }
 
 // Write implements io.Writer for one line. It never blocks on the file.
