@@ -3,7 +3,7 @@
 # Everything needs Go and make; `make test` runs more where more is installed
 # and says what it left out.
 
-.PHONY: build run test test-interop soak fuzz clean
+.PHONY: build run test test-interop soak fuzz bench bench-deps clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
@@ -28,6 +28,16 @@ soak:
 FUZZTIME ?= 60s
 fuzz:
 	scripts/fuzz.sh $(FUZZTIME)
+
+# Sideloop and its peers side by side: bench/out/suite.html and suite.md, in
+# under 15 minutes. BENCHFLAGS narrows it down, MOSN_BIN adds MOSN.
+bench: build bench-deps
+	mkdir -p bench/out
+	bin/loopbench suite --html bench/out/suite.html --markdown bench/out/suite.md --json bench/out/runs $(BENCHFLAGS)
+
+# The peers that are not in the repository.
+bench-deps:
+	scripts/bench-deps.sh
 
 clean:
 	rm -rf bin

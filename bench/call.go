@@ -60,10 +60,16 @@ var statusNames = map[uint16]string{
 
 // StatusText is the name of the reply's status.
 func (r *BoltReply) StatusText() string {
-	if name, ok := statusNames[r.Head.Status]; ok {
+	if name, ok := StatusText(r.Head.Status); ok {
 		return name
 	}
 	return "not a known status"
+}
+
+// StatusText is the name of a Bolt status; ok is false when it has none.
+func StatusText(status uint16) (name string, ok bool) {
+	name, ok = statusNames[status]
+	return name, ok
 }
 
 // CallBolt sends one request on conn, which nobody else uses meanwhile, and

@@ -35,7 +35,7 @@ func startEcho(t *testing.T) *Echo {
 			t.Error("stop:", err)
 		}
 	})
-	e, err := ServeBolt(reactor, "127.0.0.1:0")
+	e, err := Serve(reactor, "127.0.0.1:0", Service{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -273,18 +273,18 @@ func TestEchoClose(t *testing.T) {
 	}
 }
 
-func TestRunBoltEcho(t *testing.T) {
+func TestRunEcho(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	addr := make(chan net.Addr, 1)
 	ended := make(chan error, 1)
-	go func() { ended <- RunBoltEcho(ctx, "127.0.0.1:0", func(a net.Addr) { addr <- a }) }()
+	go func() { ended <- RunEcho(ctx, "127.0.0.1:0", Service{}, 1, func(a net.Addr) { addr <- a }) }()
 	conn := dial(t, <-addr)
 	if _, err := CallBolt(soon(t), conn, request(), []byte("hi")); err != nil {
 		t.Fatal(err)
 	}
 	taken := conn.RemoteAddr().String()
-	if err := RunBoltEcho(ctx, taken, func(net.Addr) { t.Error("served on an address that is taken") }); err == nil {
+	if err := RunEcho(ctx, taken, Service{}, 1, func(net.Addr) { t.Error("served on an address that is taken") }); err == nil {
 		t.Error("no error for an address that is taken")
 	}
 	cancel()

@@ -7,17 +7,15 @@ import (
 
 	"github.com/sideloop/sideloop/codec"
 	"github.com/sideloop/sideloop/codec/bolt"
+	"github.com/sideloop/sideloop/codec/http2"
 	"github.com/sideloop/sideloop/eventloop"
 )
-
-// responseClass is the class that SofaRPC's clients expect of a reply.
-var responseClass = []byte("com.alipay.sofa.rpc.core.response.SofaResponse")
 
 // echoConn is one connection of an echo service.
 type echoConn struct {
 	conn    *eventloop.Conn
 	loop    *echoLoop
-	session *bolt.Server
+	session codec.ServerSession // nil before the first byte
 	timer   eventloop.Timer
 	due     int64 // when timer expires, if pending
 	free    *echoCall
@@ -32,20 +30,57 @@ var (
 
 // OnData implements eventloop.Handler.
 func (c *echoConn) OnData(conn *eventloop.Conn, b []byte) int {
+	if c.session == nil {
+		c.open(b[0])
+	}
 	return c.session.Feed(b, conn.Loop().Now())
 }
 
+// open starts the session that the first byte is for. A byte that is of none
+// goes to one that knows how to refuse it.
+func (c *echoConn) open(first byte) {
+	e := c.loop.echo
+	isBolt := e.service.Speaks == SpeaksBolt ||
+		e.service.Speaks == SpeaksAll && (first == bolt.V1 || first == bolt.V2)
+	if isBolt {
+		c.session = bolt.NewServer(c.conn, c, c, &c.loop.memory, &e.boltLimits)
+	} else {
+		c.session = http2.NewServer(c.conn, c, c, &c.loop.memory, &e.h2Limits)
+	}
+}
+
+// drain closes the connection once its requests in progress are answered.
+func (c *echoConn) drain() {
+	if c.session == nil {
+		c.conn.Close()
+		return
+	}
+	c.session.Drain()
+}
+
 // OnWritable implements eventloop.Handler.
-func (c *echoConn) OnWritable(*eventloop.Conn) { c.session.Writable() }
+func (c *echoConn) OnWritable(*eventloop.Conn) {
+	if c.session != nil {
+		c.session.Writable()
+	}
+}
 
 // OnPeerClosed implements eventloop.Handler.
-func (c *echoConn) OnPeerClosed(*eventloop.Conn) { c.session.PeerClosed() }
+func (c *echoConn) OnPeerClosed(*eventloop.Conn) {
+	if c.session == nil {
+		c.conn.Close()
+		return
+	}
+	c.session.PeerClosed()
+}
 
 // OnClose implements eventloop.Handler.
 func (c *echoConn) OnClose(*eventloop.Conn, eventloop.Cause) {
 	c.timer.Stop()
 	delete(c.loop.conns, c)
-	c.session.Close(codec.DownstreamClosed)
+	if c.session != nil {
+		c.session.Close(codec.DownstreamClosed)
+	}
 }
 
 // OnTimer implements eventloop.Expirer.
@@ -76,89 +111,10 @@ func (c *echoConn) OnRequest(s codec.Stream) codec.Receiver {
 	call := c.free
 	if call == nil {
 		call = &echoCall{conn: c}
+		call.timer.Expire = call
 	} else {
 		c.free = call.next
 	}
 	call.stream = s
 	return call
-}
-
-// echoCall is one request on its way back. Objects are reused.
-type echoCall struct {
-	conn   *echoConn
-	next   *echoCall // in conn.free
-	stream codec.Stream
-	reply  bolt.Head
-	oneWay bool
-	owed   int // content bytes sent back that the client has yet to take
-}
-
-// OnHeaders implements codec.Receiver.
-func (e *echoCall) OnHeaders(h codec.Head, body []byte, end bool) {
-	request := h.(*bolt.Head)
-	e.oneWay = request.OneWay()
-	if e.oneWay {
-		e.OnData(body, end)
-		return
-	}
-	e.reply = bolt.Head{
-		Type: bolt.TypeResponse, Command: bolt.CommandResponse, Codec: request.Codec,
-		Class: responseClass, Map: request.Map, ContentLength: request.ContentLength,
-	}
-	e.stream.SendHeaders(&e.reply, body, end)
-	e.reply = bolt.Head{} // its views end with this call
-	e.sent(len(body), end)
-}
-
-// OnData implements codec.Receiver.
-func (e *echoCall) OnData(b []byte, end bool) {
-	if e.oneWay {
-		if end {
-			e.done()
-			return
-		}
-		e.stream.Consumed(len(b))
-		return
-	}
-	e.stream.SendData(b, end)
-	e.sent(len(b), end)
-}
-
-// OnTrailers implements codec.Receiver: the request's checksum was wrong, and
-// so shall be the reply's.
-func (e *echoCall) OnTrailers(t codec.Head) {
-	if !e.oneWay {
-		e.stream.SendTrailers(t)
-	}
-	e.done()
-}
-
-// OnReset implements codec.Receiver.
-func (e *echoCall) OnReset(codec.Reason) { e.done() }
-
-// OnWritable implements codec.Receiver.
-func (e *echoCall) OnWritable() {
-	n := e.owed
-	e.owed = 0
-	e.stream.Consumed(n)
-}
-
-// sent returns the credit of n bytes that were sent back, as soon as the client
-// has taken them. After the end the stream is not ours any more.
-func (e *echoCall) sent(n int, end bool) {
-	switch {
-	case end:
-		e.done()
-	case e.stream.Blocked():
-		e.owed += n
-	default:
-		e.stream.Consumed(n)
-	}
-}
-
-// done makes the object ready for another request.
-func (e *echoCall) done() {
-	c := e.conn
-	*e = echoCall{conn: c, next: c.free}
-	c.free = e
 }

@@ -3,8 +3,14 @@
 package result
 
 import (
+	"bytes"
+	"compress/zlib"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -91,10 +97,61 @@ func (h *Histogram) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &s); err != nil {
 		return err
 	}
-	hdr, err := hdrhistogram.Decode([]byte(s.HDR))
+	hdr, err := decodeHDR(s.HDR)
 	if err != nil {
 		return fmt.Errorf("decode a histogram: %w", err)
 	}
 	h.hdr = hdr
 	return nil
+}
+
+// maxEncoded bounds what a histogram inflates to: every count of our range, at
+// the nine bytes that the largest takes, is under 300 KB.
+const maxEncoded = 1 << 20
+
+// decodeHDR takes only histograms of our range, since all others lose values
+// when they are merged. The encoding is base64 of a cookie and a length, four
+// bytes each, and a zlib stream; that begins with a header of 40 bytes. Both
+// are checked here, since the decoder allocates what they say.
+func decodeHDR(encoded string) (*hdrhistogram.Histogram, error) {
+	raw, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		return nil, err
+	}
+	if len(raw) < 8 {
+		return nil, fmt.Errorf("%d bytes are too short", len(raw))
+	}
+	z, err := zlib.NewReader(bytes.NewReader(raw[8:]))
+	if err != nil {
+		return nil, err
+	}
+	inflated, err := io.ReadAll(io.LimitReader(z, maxEncoded+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(inflated) > maxEncoded:
+		return nil, fmt.Errorf("it inflates to more than %d bytes", maxEncoded)
+	case len(inflated) < 40:
+		return nil, fmt.Errorf("it inflates to %d bytes, too short", len(inflated))
+	}
+	precision := binary.BigEndian.Uint32(inflated[12:])
+	from, to := binary.BigEndian.Uint64(inflated[16:]), binary.BigEndian.Uint64(inflated[24:])
+	if precision != digits || from != uint64(lowest) || to != uint64(highest) {
+		return nil, fmt.Errorf("its range is %d to %d with %d digits, ours %d to %d with %d", from, to, precision, lowest, highest, digits)
+	}
+	hdr, err := hdrhistogram.Decode([]byte(encoded))
+	if err != nil {
+		return nil, err
+	}
+	if hdr.TotalCount() < 0 {
+		return nil, errors.New("its counts overflow")
+	}
+	return hdr, nil
+}
+
+// Clone is a copy that shares nothing.
+func (h *Histogram) Clone() *Histogram {
+	c := NewHistogram()
+	c.Merge(h)
+	return c
 }

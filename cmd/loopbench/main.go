@@ -16,8 +16,16 @@ import (
 
 // cli is the command line.
 type cli struct {
-	Serve serve `cmd:"" help:"Serve Bolt echo until interrupted."`
-	Call  call  `cmd:"" help:"Send one Bolt request and print the reply."`
+	Serve        serve          `cmd:"" help:"Serve echo until interrupted."`
+	Call         call           `cmd:"" help:"Send one Bolt request and print the reply."`
+	Run          runCommand     `cmd:"" help:"Put load on a server or proxy and measure latencies."`
+	Suite        suiteCommand   `cmd:"" help:"Measure proxies side by side on this machine."`
+	Relay        relayCommand   `cmd:"" help:"Copy bytes between TCP connections, parsing nothing."`
+	ReverseProxy reverseProxy   `cmd:"" name:"reverseproxy" help:"Run Go's ReverseProxy, HTTP/2 on both sides."`
+	HTTP1Echo    http1Echo      `cmd:"" name:"http1echo" hidden:"" help:"Serve echo over HTTP/1.1."`
+	Compare      compareCommand `cmd:"" help:"Set results against the first of them: ratios and spread."`
+	Report       reportCommand  `cmd:"" help:"Draw results as one HTML page."`
+	Sweep        sweepCommand   `cmd:"" help:"Step the rate up to the knee of the latency."`
 }
 
 func main() {
@@ -43,7 +51,7 @@ func run(ctx context.Context, args []string, out, err io.Writer) int {
 	helped := false
 	parser, problem := kong.New(&cli{},
 		kong.Name("loopbench"),
-		kong.Description("Serves Bolt echo and calls it, directly or through a proxy."),
+		kong.Description("Measures Bolt, HTTP/2 and gRPC, directly or through a proxy, and serves the echo to measure with."),
 		kong.Writers(out, err),
 		// --help has printed all there is to say when it exits; what Parse
 		// finds after that does not matter.

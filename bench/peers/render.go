@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package peers
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"net"
+	"strings"
+	"text/template"
+)
+
+//go:embed templates
+var files embed.FS
+
+// maxRequests stands where a program wants a limit on requests per connection:
+// no run sends as many.
+const maxRequests = 4_000_000_000
+
+// settings is what templates see.
+type settings struct {
+	Hop
+	ListenHost, ListenPort string
+	TargetHost, TargetPort string
+	Dir                    string
+	MaxRequests            uint64
+}
+
+// mosnNames are the protocols' names in MOSN's configuration.
+var mosnNames = map[Protocol]string{Bolt: "bolt", HTTP2: "Http2"}
+
+var templates = template.Must(template.New("").Option("missingkey=error").Funcs(template.FuncMap{
+	"mosn": func(p Protocol) string { return mosnNames[p] },
+}).ParseFS(files, "templates/*.tmpl"))
+
+// render fills a template in. Names that could leave their quotes are refused
+// rather than escaped in five syntaxes.
+func render(name, dir string, hop Hop) ([]byte, error) {
+	s := settings{Hop: hop, Dir: dir, MaxRequests: maxRequests}
+	var err error
+	if s.ListenHost, s.ListenPort, err = net.SplitHostPort(hop.Listen); err != nil {
+		return nil, err
+	}
+	if s.TargetHost, s.TargetPort, err = net.SplitHostPort(hop.Target); err != nil {
+		return nil, err
+	}
+	for _, text := range []string{hop.Listen, hop.Target, dir} {
+		if strings.ContainsAny(text, "\"'\\;{}#, \t\r\n") {
+			return nil, fmt.Errorf("%q has a character that not every configuration can hold", text)
+		}
+	}
+	if mosnNames[hop.Down] == "" || mosnNames[hop.Up] == "" {
+		return nil, fmt.Errorf("no protocol %q to %q", hop.Down, hop.Up)
+	}
+	var b bytes.Buffer
+	if err := templates.ExecuteTemplate(&b, name, s); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package report
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/sideloop/sideloop/bench/result"
+)
+
+// Markdown writes the suite as tables: medians with their spread and ratio,
+// then peak memory and added latency where they were measured.
+func Markdown(w io.Writer, s Suite) error {
+	b := bufio.NewWriter(w)
+	_, _ = fmt.Fprintf(b, "**%s** (%s; %s)\n\n", escape(s.Title), escape(startedText(s.Started)), escape(machine(s.Environment)))
+	s.markdown(b, "scenario", func(sc *Scenario, bar *Bar, ratio float64) string {
+		text := fmt.Sprintf("%s (%s)", figure(bar.Median), rangeText(figure, bar.Min, bar.Max))
+		if ratio > 0 && !bar.Ours {
+			text += " " + ratioText(ratio)
+		}
+		return text
+	}, func(*Scenario) bool { return true })
+	s.markdown(b, "peak RSS", func(_ *Scenario, bar *Bar, _ float64) string {
+		if bar.PeakRSS == 0 {
+			return "–"
+		}
+		return result.Bytes.Format(bar.PeakRSS)
+	}, (*Scenario).anyRSS)
+	s.markdown(b, "added p50 / p99 / p99.9", func(_ *Scenario, bar *Bar, _ float64) string {
+		if !bar.added() {
+			return "–"
+		}
+		return fmt.Sprintf("%s / %s / %s", result.CPU.Format(bar.P50), result.CPU.Format(bar.P99), result.CPU.Format(bar.P999))
+	}, (*Scenario).anyAdded)
+	for _, name := range s.peers() {
+		if why := s.missing(name); why != "" {
+			_, _ = fmt.Fprintf(b, "- %s is missing: %s\n", escape(name), escape(why))
+		}
+	}
+	for _, note := range s.Notes {
+		_, _ = fmt.Fprintf(b, "- %s\n", escape(note))
+	}
+	// A bufio.Writer keeps its first error.
+	return b.Flush()
+}
+
+// markdown writes one table of the scenarios that have it, peers as columns.
+func (s *Suite) markdown(w io.Writer, corner string, text func(*Scenario, *Bar, float64) string, has func(*Scenario) bool) {
+	peers := s.peers()
+	var rows []string
+	for i := range s.Scenarios {
+		sc := &s.Scenarios[i]
+		if !has(sc) {
+			continue
+		}
+		row := "| " + escape(sc.Name)
+		if corner == "scenario" {
+			row += ", " + escape(sc.Unit)
+		}
+		for _, name := range peers {
+			bar, ratio := sc.find(name)
+			switch {
+			case bar == nil:
+				row += " | "
+			case bar.Missing != "":
+				row += " | missing"
+			default:
+				row += " | " + text(sc, bar, ratio)
+			}
+		}
+		rows = append(rows, row+" |\n")
+	}
+	if len(rows) == 0 {
+		return
+	}
+	head, line := "| "+corner, "|---"
+	for _, name := range peers {
+		head += " | " + escape(name)
+		line += "|---"
+	}
+	_, _ = fmt.Fprintf(w, "%s |\n%s|\n%s\n", head, line, strings.Join(rows, ""))
+}
+
+// missing is why a peer has no figure, each reason once.
+func (s *Suite) missing(name string) string {
+	var reasons []string
+	seen := map[string]bool{}
+	for i := range s.Scenarios {
+		bar, _ := s.Scenarios[i].find(name)
+		if bar != nil && bar.Missing != "" && !seen[bar.Missing] {
+			seen[bar.Missing] = true
+			reasons = append(reasons, bar.Missing)
+		}
+	}
+	return strings.Join(reasons, "; ")
+}
+
+// escape keeps text from being read as Markdown or HTML, and in its cell.
+func escape(text string) string {
+	return markup.Replace(strings.Join(strings.Fields(text), " "))
+}
+
+var markup = strings.NewReplacer(
+	`\`, `\\`, "|", `\|`, "*", `\*`, "_", `\_`, "`", "\\`", "[", `\[`, "]", `\]`,
+	"<", "&lt;", ">", "&gt;", "&", "&amp;",
+)

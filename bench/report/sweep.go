@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package report
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/sideloop/sideloop/bench/result"
+)
+
+// WriteSweep writes the page of a sweep: latency against load, with the knee.
+func WriteSweep(w io.Writer, s *result.Sweep) error {
+	if len(s.Steps) == 0 {
+		return errors.New("a sweep without steps has nothing to draw")
+	}
+	title := s.Name
+	if title == "" {
+		title = s.Command.Protocol + " " + s.Command.Target
+	}
+	p := page{Title: "Latency against load: " + title, Subtitle: startedText(s.Started)}
+	if s.Partial != "" {
+		p.Banners = append(p.Banners, banner{"PARTIAL", "The sweep ended before its time: " + s.Partial})
+	}
+	p.Banners = append(p.Banners, banner{"KNEE", s.KneeText()})
+	command := s.Command
+	command.Rate = 0
+	p.Sections = append(p.Sections,
+		section{
+			ID: "load", Title: "Latency against load",
+			Text:   "Latency counts from the moment each request was due, in an open loop.",
+			Charts: sweepCharts(s), Tables: []table{sweepTable(s)},
+		},
+		sweepCommand(command), environmentSection(s.Environment))
+	return p.write(w)
+}
+
+func sweepCharts(s *result.Sweep) []chart {
+	latency := chart{ID: "latency-against-load", Title: "Latency", XLabel: "requests per second asked for"}
+	achieved := chart{ID: "achieved-against-load", Title: "Right replies per second", XLabel: latency.XLabel}
+	most, highest, lowest := 0.0, floor, math.Inf(1)
+	for _, step := range s.Steps {
+		most = max(most, step.Rate, step.Achieved)
+		if step.P50 > 0 {
+			lowest, highest = min(lowest, max(float64(step.P50), floor)), max(highest, float64(step.P999))
+		}
+	}
+	achieved.X, achieved.Y = linearScale(most, rateLabel), linearScale(most, rateLabel)
+	achieved.Lines = []line{
+		sweepLine(s, "achieved", 0, achieved.X, func(r result.Step) (float64, bool) { return achieved.Y.at(r.Achieved), true },
+			func(r result.Step) string { return result.PerSecond.Format(r.Achieved) }),
+		{Name: "asked for", Class: "s6", Dash: "2 5", points: []point{{x: 0, y: 0}, {x: achieved.X.at(most), y: achieved.Y.at(most)}}},
+	}
+	if math.IsInf(lowest, 1) {
+		latency.Empty = "No reply was measured."
+		return []chart{latency, achieved}
+	}
+	latency.X, latency.Y = linearScale(most, rateLabel), latencyScale(lowest, highest)
+	for i, of := range []struct {
+		name  string
+		value func(result.Step) int64
+	}{
+		{"p50", func(r result.Step) int64 { return r.P50 }},
+		{"p99", func(r result.Step) int64 { return r.P99 }},
+		{"p99.9", func(r result.Step) int64 { return r.P999 }},
+	} {
+		latency.Lines = append(latency.Lines, sweepLine(s, of.name, i, latency.X,
+			func(r result.Step) (float64, bool) { return latency.Y.at(float64(of.value(r))), of.value(r) > 0 },
+			func(r result.Step) string { return of.name + " " + result.Latency.Format(float64(of.value(r))) }))
+	}
+	if s.Knee != nil {
+		latency.Marks = []mark{{Label: "knee: " + result.PerSecond.Format(s.Knee.Above), at: latency.X.at(s.Knee.Above)}}
+	}
+	return []chart{latency, achieved}
+}
+
+func sweepLine(s *result.Sweep, name string, i int, x scale, y func(result.Step) (float64, bool), text func(result.Step) string) line {
+	l := line{Name: name, Dotted: true}
+	l.Class, l.Dash = style(i)
+	for _, step := range s.Steps {
+		at, known := y(step)
+		if !known {
+			l.points = append(l.points, gap)
+			continue
+		}
+		l.points = append(l.points, point{x.at(step.Rate), at, fmt.Sprintf("%s at %s", text(step), result.PerSecond.Format(step.Rate))})
+	}
+	return l
+}
+
+func sweepTable(s *result.Sweep) table {
+	t := table{Head: []string{"asked for", "achieved", "p50", "p99", "p99.9", "max", "errors", "generator busy"}}
+	cpu := false
+	for _, step := range s.Steps {
+		cpu = cpu || step.CPU > 0
+	}
+	if cpu {
+		t.Head = append(t.Head, "CPU per request")
+	}
+	t.Head = append(t.Head, "")
+	ns := func(v int64) cell { return cell{Text: result.Latency.Format(float64(v))} }
+	for _, step := range s.Steps {
+		row := []cell{
+			{Text: result.PerSecond.Format(step.Rate)}, {Text: result.PerSecond.Format(step.Achieved)},
+			ns(step.P50), ns(step.P99), ns(step.P999), ns(step.Max),
+			{Text: result.Number.Format(float64(step.Errors))}, {Text: result.Share.Format(step.GeneratorBusy)},
+		}
+		if cpu {
+			row = append(row, cell{Text: result.CPU.Format(step.CPU)})
+		}
+		why := step.Past
+		if step.Invalid != "" {
+			why = "INVALID: " + step.Invalid
+		}
+		t.Rows = append(t.Rows, append(row, cell{Text: why, Class: "text"}))
+	}
+	return t
+}
+
+func sweepCommand(c result.Command) section {
+	t := table{Head: []string{"", "each step"}, Prose: true}
+	for _, f := range commandFields(c) {
+		if f[0] != "load" {
+			t.Rows = append(t.Rows, []cell{{Text: f[0]}, {Text: f[1]}})
+		}
+	}
+	return section{ID: "command", Title: "What was asked for", Tables: []table{t}}
+}

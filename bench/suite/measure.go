@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package suite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sideloop/sideloop/bench/peers"
+	"github.com/sideloop/sideloop/bench/result"
+)
+
+// service is what Bolt requests name, for routes that match it.
+const service = "com.example.Echo:1.0"
+
+// maxErrors is the part of all requests that may fail in a measurement that
+// counts: they are stated in a note.
+const maxErrors = 0.001
+
+// errInvalid marks a measurement in which the generator was the bottleneck.
+var errInvalid = errors.New("not valid")
+
+// sample is what one proxy did in one scenario and round.
+type sample struct {
+	figure         float64 // in the scenario's unit
+	cpu            float64 // µs per request
+	rss            float64 // peak, bytes, all processes together
+	p50, p99, p999 float64 // µs
+}
+
+// over makes latency what the proxy adds to base.
+func (s *sample) over(base sample) {
+	s.p50 -= base.p50
+	s.p99 -= base.p99
+	s.p999 -= base.p999
+}
+
+func (s *sample) text(sc *scenario) string {
+	if sc.added {
+		return fmt.Sprintf("p50 %.0f µs, p99 %.0f µs, p99.9 %.0f µs, %.2f µs CPU per request", s.p50, s.p99, s.p999, s.cpu)
+	}
+	return fmt.Sprintf("%.2f %s", s.figure, sc.figure.unit())
+}
+
+func (f figure) unit() string {
+	switch f {
+	case millisPerTransfer:
+		return "ms CPU per transfer"
+	case bytesPerConnection:
+		return "bytes RSS per connection"
+	}
+	return "µs CPU per request"
+}
+
+// measure runs one scenario through newly started proxies, or directly.
+func (r *runner) measure(ctx context.Context, round int, sc *scenario, c *contender) (sample, error) {
+	w, err := r.build(ctx, sc, c)
+	if err != nil {
+		return sample{}, err
+	}
+	defer w.stop()
+	if sc.figure == bytesPerConnection {
+		return r.idle(ctx, sc, w)
+	}
+	got, err := r.load(ctx, round, sc, c.ID, w)
+	if dead := w.alive(); dead != nil {
+		return sample{}, dead
+	}
+	return got, err
+}
+
+// load runs the load generator against w.
+func (r *runner) load(ctx context.Context, round int, sc *scenario, name string, w *way) (sample, error) {
+	folder := r.JSON
+	if folder == "" {
+		folder = r.dir
+	}
+	file, err := filepath.Abs(filepath.Join(folder, fmt.Sprintf("%s.%s.%d.json", sc.id, name, round)))
+	if err != nil {
+		return sample{}, err
+	}
+	// What an earlier suite left there must not be taken for this one's.
+	if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return sample{}, err
+	}
+	generator, err := r.start("loopbench run", exec.Command(r.Programs.Loopbench, r.arguments(sc, name, file, w)...), onOtherCPUs)
+	if err != nil {
+		return sample{}, err
+	}
+	problem := generator.wait(ctx)
+	if ctx.Err() != nil {
+		return sample{}, ctx.Err()
+	}
+	found, err := result.Read(file)
+	if err != nil {
+		return sample{}, errors.Join(problem, err)
+	}
+	return r.judge(sc, name, found, len(w.proxies), problem)
+}
+
+func (r *runner) arguments(sc *scenario, name, file string, w *way) []string {
+	args := []string{
+		"run", w.address, "--name", name, "--protocol", string(sc.client()), "--json", file,
+		"--connections", strconv.Itoa(sc.connections), "--in-flight", strconv.Itoa(sc.inFlight),
+		"--body", strconv.Itoa(sc.body), "--duration", r.Measure.String(), "--warm-up", warmUp.String(),
+	}
+	if sc.reply > 0 {
+		args = append(args, "--reply", strconv.Itoa(sc.reply))
+	}
+	if sc.rate > 0 {
+		args = append(args, "--rate", strconv.Itoa(sc.rate))
+	}
+	if sc.client() == peers.Bolt {
+		args = append(args, "--service", service)
+	}
+	for _, p := range w.proxies {
+		args = append(args, "--pid", strconv.Itoa(p.cmd.Process.Pid))
+	}
+	return args
+}
+
+// judge turns a run into a sample if it may count.
+func (r *runner) judge(sc *scenario, name string, found *result.Result, proxies int, problem error) (sample, error) {
+	failed, why := uint64(0), []string(nil)
+	for _, reason := range slices.Sorted(maps.Keys(found.Errors)) {
+		failed += found.Errors[reason]
+		why = append(why, fmt.Sprintf("%d %s", found.Errors[reason], reason))
+	}
+	switch {
+	case found.Partial != "":
+		return sample{}, errors.New(found.Partial)
+	case found.Requests == 0:
+		return sample{}, errors.Join(errors.New("no request was answered"), problem)
+	case float64(failed) > maxErrors*float64(found.Requests):
+		return sample{}, fmt.Errorf("%d of %d requests failed (%s)", failed, found.Requests+failed, strings.Join(why, ", "))
+	case found.Invalid != "" && sc.rate > 0:
+		return sample{}, fmt.Errorf("%w: %s", errInvalid, found.Invalid)
+	case len(found.Targets) != proxies:
+		return sample{}, fmt.Errorf("%d processes were measured instead of %d", len(found.Targets), proxies)
+	}
+	if failed > 0 {
+		r.note("%s, %s: %d of %d requests failed (%s).", sc.name, name, failed, found.Requests+failed, strings.Join(why, ", "))
+	}
+	s := sample{
+		p50: micros(found.Latency.At(50)), p99: micros(found.Latency.At(99)), p999: micros(found.Latency.At(99.9)),
+	}
+	for _, t := range found.Targets {
+		s.cpu += t.MicrosPerRequest
+		s.rss += float64(t.PeakRSS)
+	}
+	s.figure = s.cpu
+	if sc.figure == millisPerTransfer {
+		s.figure = s.cpu / 1000
+	}
+	return s, nil
+}
+
+func micros(ns int64) float64 { return float64(ns) / 1000 }

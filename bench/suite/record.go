@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package suite
+
+import (
+	"slices"
+
+	"github.com/sideloop/sideloop/bench/report"
+)
+
+// record is what was measured so far. Its zero value is empty.
+type record struct {
+	samples  map[cell][]sample
+	failures map[cell][]error
+}
+
+// cell is one peer in one scenario.
+type cell struct{ scenario, peer string }
+
+func (r *record) add(scenario, peer string, s sample) {
+	if r.samples == nil {
+		r.samples = make(map[cell][]sample)
+	}
+	at := cell{scenario, peer}
+	r.samples[at] = append(r.samples[at], s)
+}
+
+func (r *record) fail(scenario, peer string, err error) {
+	if r.failures == nil {
+		r.failures = make(map[cell][]error)
+	}
+	at := cell{scenario, peer}
+	r.failures[at] = append(r.failures[at], err)
+}
+
+// view is a figure that is drawn of a scenario.
+type view struct {
+	suffix, unit string
+	of           func(*sample) float64
+	first        bool // memory and the columns of added latency are beside it
+}
+
+// views returns what is drawn of sc, the most telling first.
+func (sc *scenario) views() []view {
+	if !sc.added {
+		return []view{{"", sc.figure.unit(), func(s *sample) float64 { return s.figure }, true}}
+	}
+	return []view{
+		{": added p50", "µs added at p50", func(s *sample) float64 { return s.p50 }, true},
+		{": added p99", "µs added at p99", func(s *sample) float64 { return s.p99 }, false},
+		{": added p99.9", "µs added at p99.9", func(s *sample) float64 { return s.p999 }, false},
+		{": CPU", microsPerRequest.unit(), func(s *sample) float64 { return s.cpu }, false},
+	}
+}
+
+// report puts everything into bars.
+func (r *runner) report() []report.Scenario {
+	var all []report.Scenario
+	for _, sc := range r.scenarios {
+		for _, v := range sc.views() {
+			drawn := report.Scenario{Name: sc.name + v.suffix, Unit: v.unit, What: sc.what}
+			for i := range r.contenders {
+				if c := &r.contenders[i]; sc.serves(c.Peer) {
+					drawn.Bars = append(drawn.Bars, r.bar(sc, &v, c))
+				}
+			}
+			all = append(all, drawn)
+		}
+	}
+	r.noteFailures()
+	return all
+}
+
+// bar is one peer's figure, or why there is none.
+func (r *runner) bar(sc *scenario, v *view, c *contender) report.Bar {
+	b := report.Bar{Name: c.Name, Ours: c.Ours}
+	at := cell{sc.id, c.ID}
+	samples := r.record.samples[at]
+	switch {
+	case c.missing != "":
+		b.Missing = c.missing
+		return b
+	case len(samples) == 0 && len(r.record.failures[at]) > 0:
+		b.Missing = oneLine(r.record.failures[at][0])
+		return b
+	case len(samples) == 0:
+		b.Missing = "not measured before the end"
+		return b
+	}
+	b.Min, b.Median, b.Max = spread(samples, v.of)
+	if !v.first {
+		return b
+	}
+	_, _, b.PeakRSS = spread(samples, func(s *sample) float64 { return s.rss })
+	if sc.added {
+		_, b.P50, _ = spread(samples, func(s *sample) float64 { return s.p50 })
+		_, b.P99, _ = spread(samples, func(s *sample) float64 { return s.p99 })
+		_, b.P999, _ = spread(samples, func(s *sample) float64 { return s.p999 })
+	}
+	return b
+}
+
+// noteFailures states the rounds that a figure is missing of.
+func (r *runner) noteFailures() {
+	for _, sc := range r.scenarios {
+		for i := range r.contenders {
+			c := &r.contenders[i]
+			at := cell{sc.id, c.ID}
+			if failed := r.record.failures[at]; len(failed) > 0 {
+				r.note("%s, %s: %d of %d rounds failed: %s.", sc.name, c.Name, len(failed), len(failed)+len(r.record.samples[at]), oneLine(failed[0]))
+			}
+		}
+	}
+}
+
+// spread returns the least, the median and the greatest of a value; there is at
+// least one sample. The median of an even number is the middle two's mean.
+func spread(samples []sample, of func(*sample) float64) (least, median, greatest float64) {
+	values := make([]float64, len(samples))
+	for i := range samples {
+		values[i] = of(&samples[i])
+	}
+	slices.Sort(values)
+	n := len(values)
+	return values[0], (values[(n-1)/2] + values[n/2]) / 2, values[n-1]
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package suite
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/sideloop/sideloop/bench/peers"
+	"github.com/sideloop/sideloop/bench/report"
+	"github.com/sideloop/sideloop/bench/result"
+)
+
+func TestSpread(t *testing.T) {
+	for _, c := range []struct {
+		values                  []float64
+		least, median, greatest float64
+	}{
+		{[]float64{3}, 3, 3, 3},
+		{[]float64{5, 1}, 1, 3, 5},
+		{[]float64{9, 1, 4}, 1, 4, 9},
+		{[]float64{8, -2, 4, 6}, -2, 5, 8},
+	} {
+		var samples []sample
+		for _, v := range c.values {
+			samples = append(samples, sample{figure: v})
+		}
+		least, median, greatest := spread(samples, func(s *sample) float64 { return s.figure })
+		if least != c.least || median != c.median || greatest != c.greatest {
+			t.Errorf("%v: %v, %v, %v", c.values, least, median, greatest)
+		}
+	}
+}
+
+func contenders(t *testing.T, ids ...string) []contender {
+	t.Helper()
+	chosen, err := peers.Select(ids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []contender
+	for _, p := range chosen {
+		all = append(all, contender{Peer: p, program: "/bin/true"})
+	}
+	return all
+}
+
+func scenarios(t *testing.T, ids ...string) []*scenario {
+	t.Helper()
+	all, err := selectScenarios(ids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// Who was to take part is in the report, with a figure or with the reason.
+func TestReportLeavesNobodyOut(t *testing.T) {
+	r := &runner{contenders: contenders(t, "sideloop", "relay", "haproxy-h2", "nghttpx", "h2o"), scenarios: scenarios(t, "bolt-1k", "h2-get")}
+	r.contenders[3].missing = "nghttpx is not installed" // in the order of peers.All
+	r.record.add("bolt-1k", "sideloop", sample{figure: 3, rss: 10})
+	r.record.add("bolt-1k", "sideloop", sample{figure: 1, rss: 30})
+	r.record.add("bolt-1k", "sideloop", sample{figure: 2, rss: 20})
+	r.record.fail("h2-get", "relay", errors.Join(errors.New("it fell"), errors.New("over")))
+	r.record.add("h2-get", "haproxy-h2", sample{figure: 7})
+	r.record.fail("h2-get", "haproxy-h2", errors.New("once"))
+	want := [][]report.Bar{
+		{
+			{Name: "Sideloop", Ours: true, Min: 1, Median: 2, Max: 3, PeakRSS: 30},
+			{Name: "bare relay", Missing: "not measured before the end"},
+		},
+		{
+			{Name: "Sideloop", Ours: true, Missing: "not measured before the end"},
+			{Name: "bare relay", Missing: "it fell: over"},
+			{Name: "HAProxy h2", Min: 7, Median: 7, Max: 7},
+			{Name: "nghttpx", Missing: "nghttpx is not installed"},
+			{Name: "h2o", Missing: "not measured before the end"},
+		},
+	}
+	got := r.report()
+	if len(got) != len(want) {
+		t.Fatalf("%d scenarios", len(got))
+	}
+	for i := range want {
+		if len(got[i].Bars) != len(want[i]) {
+			t.Fatalf("%s has the bars %+v", got[i].Name, got[i].Bars)
+		}
+		for k := range want[i] {
+			if got[i].Bars[k] != want[i][k] {
+				t.Errorf("%s: %+v, want %+v", got[i].Name, got[i].Bars[k], want[i][k])
+			}
+		}
+	}
+	if notes := strings.Join(r.notes, "\n"); !strings.Contains(notes, "HAProxy h2: 1 of 2 rounds failed: once.") {
+		t.Errorf("the notes are %q", notes)
+	}
+}
+
+func TestAddedLatency(t *testing.T) {
+	r := &runner{contenders: contenders(t, "relay"), scenarios: scenarios(t, "open-bolt")}
+	s := sample{p50: 30, p99: 100, p999: 300, cpu: 5, rss: 9}
+	s.over(sample{p50: 20, p99: 40, p999: 100, cpu: 1})
+	r.record.add("open-bolt", "relay", s)
+	var medians []float64
+	for i, sc := range r.report() {
+		b := sc.Bars[0]
+		medians = append(medians, b.Median)
+		if has := b.P50 == 10 && b.P99 == 60 && b.P999 == 200 && b.PeakRSS == 9; has != (i == 0) {
+			t.Errorf("%s: %+v", sc.Name, b)
+		}
+	}
+	if len(medians) != 4 || medians[0] != 10 || medians[1] != 60 || medians[2] != 200 || medians[3] != 5 {
+		t.Errorf("the medians are %v", medians)
+	}
+}
+
+func TestScenarios(t *testing.T) {
+	seen := map[string]bool{}
+	for _, s := range scenarios(t) {
+		if seen[s.id] || s.name == "" || s.what == "" || len(s.hops) == 0 {
+			t.Errorf("scenario %q is there twice or lacks something", s.id)
+		}
+		seen[s.id] = true
+		// Without both there is nothing to compare.
+		for _, p := range contenders(t, "sideloop", "relay") {
+			if !s.serves(p.Peer) {
+				t.Errorf("%s does not serve %s", p.ID, s.id)
+			}
+		}
+	}
+	if _, err := selectScenarios([]string{"nonsense"}); err == nil || !strings.Contains(err.Error(), "bolt-1k") {
+		t.Errorf("an unknown scenario: %v", err)
+	}
+	some := scenarios(t, "h2-get", "bolt-128")
+	if len(some) != 2 || some[0].id != "bolt-128" {
+		t.Errorf("selected %v", some)
+	}
+}
+
+func histogram(ns ...int64) *result.Histogram {
+	h := result.NewHistogram()
+	for _, v := range ns {
+		h.Record(v)
+	}
+	return h
+}
+
+func TestJudge(t *testing.T) {
+	target := result.Process{MicrosPerRequest: 4, Usage: result.Usage{PeakRSS: 100}}
+	good := func() *result.Result {
+		return &result.Result{Requests: 10_000, Latency: histogram(20_000), Targets: []result.Process{target, target}}
+	}
+	for _, c := range []struct {
+		name, scenario, want string // want: the error; empty for none
+		change               func(*result.Result)
+	}{
+		{"good", "bolt-1k", "", func(*result.Result) {}},
+		{"partial", "bolt-1k", "the target died", func(r *result.Result) { r.Partial = "the target died" }},
+		{"nothing", "bolt-1k", "no request was answered", func(r *result.Result) { r.Requests = 0 }},
+		{"errors", "bolt-1k", "20 of 10020 requests failed (15 timeout, 5 wrong_body)", func(r *result.Result) {
+			r.Errors = map[string]uint64{"wrong_body": 5, "timeout": 15}
+		}},
+		{"few errors", "bolt-1k", "", func(r *result.Result) { r.Errors = map[string]uint64{"timeout": 9} }},
+		{"busy generator", "bolt-1k", "", func(r *result.Result) { r.Invalid = "busy" }},
+		{"rate not kept", "open-bolt", "not valid: not kept", func(r *result.Result) { r.Invalid = "not kept" }},
+		{"a process less", "bolt-1k", "1 processes were measured instead of 2", func(r *result.Result) { r.Targets = r.Targets[:1] }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r, found := &runner{}, good()
+			c.change(found)
+			s, err := r.judge(scenarios(t, c.scenario)[0], "x", found, 2, nil)
+			if c.want != "" {
+				if err == nil || err.Error() != c.want {
+					t.Fatalf("the error is %v, want %q", err, c.want)
+				}
+				return
+			}
+			if err != nil || s.figure != 8 || s.rss != 200 || s.p50 < 19.9 || s.p50 > 20.1 {
+				t.Fatalf("%+v, %v", s, err)
+			}
+			if (len(r.notes) == 1) != (len(found.Errors) > 0) {
+				t.Fatalf("the notes are %v", r.notes)
+			}
+		})
+	}
+	s, err := (&runner{}).judge(scenarios(t, "h2-upload")[0], "x", good(), 2, nil)
+	if err != nil || s.figure != 0.008 {
+		t.Errorf("a transfer costs %v ms, %v", s.figure, err)
+	}
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	for _, c := range []struct {
+		name, want string
+		options    Options
+	}{
+		{"no rounds", "number of rounds", Options{Measure: 1e9}},
+		{"no time", "time of a measurement", Options{Rounds: 1}},
+		{"unknown scenario", "no scenario", Options{Rounds: 1, Measure: 1e9, Scenarios: []string{"x"}}},
+		{"unknown peer", "no peer", Options{Rounds: 1, Measure: 1e9, Peers: []string{"x"}}},
+		{"unwritable folder", "not a directory", Options{Rounds: 1, Measure: 1e9, Peers: []string{"relay"}, JSON: "/dev/null/x"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, err := Run(t.Context(), c.options)
+			if err == nil || !strings.Contains(err.Error(), c.want) || len(s.Scenarios) > 0 {
+				t.Fatalf("%d scenarios and %v, want %q", len(s.Scenarios), err, c.want)
+			}
+		})
+	}
+}

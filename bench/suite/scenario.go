@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package suite
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sideloop/sideloop/bench/peers"
+)
+
+// scenario is one kind of work.
+type scenario struct {
+	id, name, what string
+	hops           []hop // in the order of a request's way
+	connections    int
+	inFlight       int
+	body, reply    int // bytes; a reply of 0 is an echo
+	rate           int // requests per second, 0 for a closed loop
+	figure         figure
+	added          bool // latency counts as what the proxy adds to direct calls
+}
+
+// hop is what one proxy process speaks to its client and to its backend.
+type hop struct{ down, up peers.Protocol }
+
+// figure is what a scenario states first.
+type figure uint8
+
+const (
+	microsPerRequest figure = iota
+	millisPerTransfer
+	bytesPerConnection
+)
+
+const (
+	// connections and inFlight of the throughput scenarios keep every worker
+	// busy and let frames share reads and writes, as services under load do.
+	connections = 32
+	inFlight    = 16
+	// openRate is well under what the slowest peer can do on one CPU, so that
+	// latency is not that of a queue.
+	openRate = 4000
+	// largeBody is over every buffer and window.
+	largeBody = 64 << 20
+	// idleConnections are many enough that a fixed cost does not show.
+	idleConnections = 5000
+	// idleReply is what the one request of an idle connection gets.
+	idleReply = 128
+)
+
+var (
+	boltHop  = []hop{{peers.Bolt, peers.Bolt}}
+	http2Hop = []hop{{peers.HTTP2, peers.HTTP2}}
+	chain    = []hop{{peers.Bolt, peers.HTTP2}, {peers.HTTP2, peers.Bolt}}
+)
+
+// allScenarios returns the scenarios in the order of reports.
+func allScenarios() []*scenario {
+	busy := func(id, name, what string, hops []hop, inFlight, body, reply int) *scenario {
+		return &scenario{
+			id: id, name: name, hops: hops, connections: connections, inFlight: inFlight, body: body, reply: reply,
+			what: fmt.Sprintf("%s, closed loop, %d connections with %d in flight on each.", what, connections, inFlight),
+		}
+	}
+	large := func(id, name, what string, hops []hop, body, reply int) *scenario {
+		return &scenario{
+			id: id, name: name, hops: hops, connections: 1, inFlight: 1, body: body, reply: reply,
+			figure: millisPerTransfer, what: what + ", one after the other on one connection.",
+		}
+	}
+	idle := func(id, name, what string, hops []hop) *scenario {
+		return &scenario{
+			id: id, name: name, hops: hops, connections: idleConnections, inFlight: 1, reply: idleReply, figure: bytesPerConnection,
+			what: fmt.Sprintf("%d client connections that have had %s each and are idle: growth of the proxy's resident memory per connection. Memory of the kernel is not counted.", idleConnections, what),
+		}
+	}
+	open := func(id, name, what string, hops []hop) *scenario {
+		return &scenario{
+			id: id, name: name, hops: hops, connections: connections, inFlight: inFlight, body: 1 << 10, rate: openRate, added: true,
+			what: fmt.Sprintf("%s, open loop of %d requests per second over %d connections; latency counts from the intended send time.", what, openRate, connections),
+		}
+	}
+	return []*scenario{
+		busy("bolt-128", "Bolt 128 B", "Bolt to Bolt, 128-byte echo", boltHop, inFlight, 128, 0),
+		busy("bolt-1k", "Bolt 1 KB", "Bolt to Bolt, 1 KB echo", boltHop, inFlight, 1<<10, 0),
+		busy("bolt-16k", "Bolt 16 KB", "Bolt to Bolt, 16 KB echo", boltHop, inFlight, 16<<10, 0),
+		busy("bolt-1k-1", "Bolt 1 KB, 1 in flight", "Bolt to Bolt, 1 KB echo", boltHop, 1, 1<<10, 0),
+		busy("h2-get", "HTTP/2 GET 128 B", "h2c to h2c, GET with a reply of 128 bytes", http2Hop, inFlight, 0, 128),
+		busy("h2-post", "HTTP/2 POST 1 KB", "h2c to h2c, POST with a 1 KB echo", http2Hop, inFlight, 1<<10, 0),
+		busy("chain", "Seed chain 1 KB", "Bolt to HTTP/2 to Bolt through two proxy processes on the same CPU, 1 KB echo; CPU of both together (proxies that do not convert carry Bolt all the way)", chain, inFlight, 1<<10, 0),
+		large("bolt-large", "Bolt echo 64 MB", "Bolt to Bolt, content of 64 MB in each direction", boltHop, largeBody, 0),
+		large("h2-upload", "HTTP/2 upload 64 MB", "h2c to h2c, POST of 64 MB with a reply of one byte", http2Hop, largeBody, 1),
+		large("h2-download", "HTTP/2 download 64 MB", "h2c to h2c, GET with a reply of 64 MB", http2Hop, 0, largeBody),
+		idle("idle-bolt", "Idle Bolt connections", "one Bolt call", boltHop),
+		idle("idle-h2", "Idle HTTP/2 connections", "one GET", http2Hop),
+		open("open-bolt", "Bolt 1 KB at 4,000/s", "Bolt to Bolt, 1 KB echo", boltHop),
+		open("open-h2", "HTTP/2 POST 1 KB at 4,000/s", "h2c to h2c, POST with a 1 KB echo", http2Hop),
+	}
+}
+
+// selectScenarios returns the named scenarios in the order of allScenarios;
+// without names, all.
+func selectScenarios(ids []string) ([]*scenario, error) {
+	all := allScenarios()
+	if len(ids) == 0 {
+		return all, nil
+	}
+	var known []string
+	for _, s := range all {
+		known = append(known, s.id)
+	}
+	for _, id := range ids {
+		if !slices.Contains(known, id) {
+			return nil, fmt.Errorf("there is no scenario %q; there are %s", id, strings.Join(known, ", "))
+		}
+	}
+	return slices.DeleteFunc(all, func(s *scenario) bool { return !slices.Contains(ids, s.id) }), nil
+}
+
+// serves reports whether p takes part.
+func (s *scenario) serves(p *peers.Peer) bool {
+	for _, h := range s.hops {
+		if !p.Carries(h.down, h.up) {
+			return false
+		}
+	}
+	return true
+}
+
+// client and backend are what the ends of the way speak.
+func (s *scenario) client() peers.Protocol  { return s.hops[0].down }
+func (s *scenario) backend() peers.Protocol { return s.hops[len(s.hops)-1].up }

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build tools
+
+package suite
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sideloop/sideloop/bench/peers"
+)
+
+// build builds both commands.
+func build(t *testing.T) peers.Programs {
+	t.Helper()
+	dir := t.TempDir()
+	c := exec.Command("go", "build", "-o", dir+"/", "./cmd/...")
+	c.Dir = "../.."
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return peers.Programs{Loopbench: filepath.Join(dir, "loopbench"), Sideloop: filepath.Join(dir, "sideloop")}
+}
+
+// wantNoTrace checks that neither processes nor files are left.
+func wantNoTrace(t *testing.T, tmp string) {
+	t.Helper()
+	entries, err := os.ReadDir(tmp)
+	if err != nil || len(entries) > 0 {
+		t.Errorf("files are left: %v, %v", entries, err)
+	}
+	all, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	parent := " " + strconv.Itoa(os.Getpid()) + " "
+	for _, file := range all {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended meanwhile
+		}
+		// After the name: state, parent.
+		_, rest, _ := bytes.Cut(b, []byte(") "))
+		if len(rest) > 2 && strings.HasPrefix(string(rest[1:]), parent) {
+			t.Errorf("a process is left: %s", b)
+		}
+	}
+}
+
+func TestSuite(t *testing.T) {
+	programs, tmp, kept := build(t), t.TempDir(), t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	var log bytes.Buffer
+	s, err := Run(t.Context(), Options{
+		Rounds: 1, Measure: time.Second, Programs: programs, JSON: kept, Log: &log,
+		Scenarios: []string{"bolt-1k", "h2-get", "idle-bolt", "idle-h2"}, Peers: []string{"sideloop", "relay"},
+	})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, &log)
+	}
+	if len(s.Scenarios) != 4 {
+		t.Fatalf("%d scenarios", len(s.Scenarios))
+	}
+	for _, sc := range s.Scenarios {
+		if len(sc.Bars) != 2 {
+			t.Errorf("%s: %+v", sc.Name, sc.Bars)
+		}
+		for _, b := range sc.Bars {
+			if b.Missing != "" || b.Median <= 0 || b.PeakRSS < 1<<20 {
+				t.Errorf("%s: %+v", sc.Name, b)
+			}
+		}
+	}
+	for _, name := range []string{"bolt-1k.relay.1.json", "h2-get.sideloop.1.json"} {
+		if _, err := os.Stat(filepath.Join(kept, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	wantNoTrace(t, tmp)
+}
+
+// cancelAt ends a context when a line with the word is logged.
+type cancelAt struct {
+	word   string
+	cancel context.CancelFunc
+}
+
+func (c cancelAt) Write(b []byte) (int, error) {
+	if strings.Contains(string(b), c.word) {
+		c.cancel()
+	}
+	return len(b), nil
+}
+
+func TestInterruptedSuiteKeepsWhatItHas(t *testing.T) {
+	programs, tmp := build(t), t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	s, err := Run(ctx, Options{
+		Rounds: 2, Measure: time.Second, Programs: programs, Log: cancelAt{"sideloop", cancel},
+		Scenarios: []string{"bolt-1k"}, Peers: []string{"sideloop", "relay"},
+	})
+	if !Interrupted(err) || len(s.Scenarios) != 1 {
+		t.Fatalf("%d scenarios, %v", len(s.Scenarios), err)
+	}
+	bars := s.Scenarios[0].Bars
+	if bars[0].Median <= 0 || bars[1].Missing != "not measured before the end" || !strings.HasPrefix(s.Notes[0], "Incomplete: ") {
+		t.Errorf("%+v, %q", bars, s.Notes)
+	}
+	wantNoTrace(t, tmp)
+}
+
+// A proxy that cannot start is no figure, and no reason to stop.
+func TestSuiteWithABrokenProxy(t *testing.T) {
+	programs, tmp := build(t), t.TempDir()
+	programs.Sideloop = "/bin/false"
+	t.Setenv("TMPDIR", tmp)
+	s, err := Run(t.Context(), Options{
+		Rounds: 1, Measure: time.Second, Programs: programs, Log: &bytes.Buffer{},
+		Scenarios: []string{"bolt-1k"}, Peers: []string{"sideloop", "relay"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bars := s.Scenarios[0].Bars
+	if !strings.Contains(bars[0].Missing, "Sideloop: ended: exit status 1") || bars[1].Median <= 0 {
+		t.Errorf("%+v", bars)
+	}
+	wantNoTrace(t, tmp)
+}

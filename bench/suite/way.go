@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package suite
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"strconv"
+
+	"github.com/sideloop/sideloop/bench/peers"
+)
+
+// way is a running echo service and the proxies before it.
+type way struct {
+	address string // where clients connect
+	proxies []*process
+	backend *process
+}
+
+// build starts an echo service and c's proxies for sc, each once the one behind
+// it listens. With direct, clients connect to the service itself.
+func (r *runner) build(ctx context.Context, sc *scenario, c *contender) (*way, error) {
+	w := &way{}
+	err := r.serve(ctx, w, sc, c.HTTP1)
+	for i := len(sc.hops) - 1; c != direct && i >= 0 && err == nil; i-- {
+		err = r.proxy(ctx, w, c, sc.hops[i])
+	}
+	if err != nil {
+		w.stop()
+		return nil, err
+	}
+	return w, nil
+}
+
+// serve starts the echo service.
+func (r *runner) serve(ctx context.Context, w *way, sc *scenario, http1 bool) error {
+	address, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	args := []string{"http1echo", address}
+	if !http1 {
+		args = []string{"serve", "--protocol", string(sc.backend()), "--address", address}
+	}
+	if sc.reply > 0 {
+		args = append(args, "--body", strconv.Itoa(sc.reply))
+	}
+	if w.backend, err = r.start("echo service", exec.Command(r.Programs.Loopbench, args...), onOtherCPUs); err != nil {
+		return err
+	}
+	w.address = address
+	return w.backend.listening(ctx, address)
+}
+
+// proxy puts a proxy before what is there.
+func (r *runner) proxy(ctx context.Context, w *way, c *contender, h hop) error {
+	address, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(r.dir, c.ID)
+	if err != nil {
+		return err
+	}
+	cmd, err := c.Command(c.program, dir, peers.Hop{Listen: address, Target: w.address, Down: h.down, Up: h.up})
+	if err != nil {
+		return err
+	}
+	p, err := r.start(c.Name, cmd, onProxyCPU)
+	if err != nil {
+		return err
+	}
+	w.proxies = append(w.proxies, p)
+	w.address = address
+	return p.listening(ctx, address)
+}
+
+// alive is an error if one of the processes has ended.
+func (w *way) alive() error {
+	for _, p := range append(w.proxies, w.backend) {
+		if err := p.alive(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stop ends all of them.
+func (w *way) stop() {
+	for _, p := range append(w.proxies, w.backend) {
+		if p != nil {
+			p.stop()
+		}
+	}
+}
