@@ -69,14 +69,6 @@ func (m *Manager) Adopt(s Set) {
 // be used as long as the caller likes, also after another Adopt.
 func (m *Manager) Cluster(name string) *Members { return m.members[name] }
 
-// Drain lets every upstream connection finish what it carries and close.
-func (m *Manager) Drain() {
-	for key, p := range m.pools {
-		delete(m.pools, key)
-		p.retire()
-	}
-}
-
 // Members is one cluster's hosts as one loop sees them.
 type Members struct {
 	manager *Manager

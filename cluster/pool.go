@@ -89,15 +89,9 @@ func (p *pool) refuses(now int64) bool {
 
 // serves tells that a connection takes requests now. One that has been told
 // goodbye, or only finishes what it carries, is no sign of a living host.
-func (p *pool) serves() bool {
-	for _, c := range p.conns {
-		if c.capacity() > 0 {
-			return true
-		}
-	}
-	return false
-}
+func (p *pool) serves() bool { return p.pick(false) != nil }
 
+// pick returns the first connection with room, idle if exclusive, or nil.
 func (p *pool) pick(exclusive bool) *conn {
 	for _, c := range p.conns {
 		if c.capacity() > 0 && (!exclusive || c.session.Active() == 0) {

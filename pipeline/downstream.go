@@ -36,7 +36,7 @@ func (d *downstream) OnHeaders(h codec.Head, body []byte, end bool) {
 	e.request.Protocol, e.request.Receiver, e.request.Waiter = e.to, (*upstream)(e), (*waiting)(e)
 	if !end && !e.to.Interleaves() {
 		e.letSend(h)
-		if n := head.BodyLength(); n == codec.BodyUnknown || n <= wholeLimit {
+		if fitsFrame(head.BodyLength()) {
 			e.gather = true
 			e.collect(head, body)
 			return

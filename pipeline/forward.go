@@ -57,20 +57,13 @@ func (e *exchange) acquire() {
 // retry sends the kept request again if it was surely not processed, else it
 // ends the exchange.
 func (e *exchange) retry(reason codec.Reason) {
-	for e.retryable(reason) {
-		e.tries++
-		e.worker.stats.Add(stats.UpstreamRetries)
-		s, next := e.members.Acquire(&e.request)
-		if s != nil {
-			e.sendKept(s)
-			return
-		}
-		if next == codec.ReasonNone {
-			return // it waits
-		}
-		reason = next
+	if !e.retryable(reason) {
+		e.fail(reason)
+		return
 	}
-	e.fail(reason)
+	e.tries++
+	e.worker.stats.Add(stats.UpstreamRetries)
+	e.acquire()
 }
 
 func (e *exchange) retryable(r codec.Reason) bool {

@@ -19,6 +19,10 @@ const (
 	gatherLimit = 1 << 20
 )
 
+// fitsFrame tells whether a body of that length is sent as one frame where
+// messages cannot interleave. One of unknown length has to be.
+func fitsFrame(n int64) bool { return n == codec.BodyUnknown || n <= wholeLimit }
+
 // message is a head, and the body so far, kept beyond the callbacks that
 // delivered them: a request that waits for its upstream stream or may be
 // replayed, or a message gathered because its length must be known first.

@@ -42,10 +42,6 @@ func (u *upstream) OnHeaders(h codec.Head, body []byte, end bool) {
 	}
 }
 
-// fitsFrame tells whether a reply of that length is sent as one frame. One of
-// unknown length has to be.
-func fitsFrame(n int64) bool { return n == codec.BodyUnknown || n <= wholeLimit }
-
 // start gives the client the head of its reply.
 func (e *exchange) start(head codec.Head, body []byte, end bool) {
 	e.replyStarted = true

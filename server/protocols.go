@@ -72,26 +72,13 @@ func detectBolt(prefix []byte) pipeline.Verdict {
 	return pipeline.No
 }
 
-// preface is how every HTTP/2 connection of a client begins (RFC 9113, 3.4).
-const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-
 func detectHTTP2(prefix []byte) pipeline.Verdict {
-	n := min(len(prefix), len(preface))
+	n := min(len(prefix), len(http2.Preface))
 	switch {
-	case string(prefix[:n]) != preface[:n]:
+	case string(prefix[:n]) != http2.Preface[:n]:
 		return pipeline.No
-	case n < len(preface):
+	case n < len(http2.Preface):
 		return pipeline.More
 	}
 	return pipeline.Yes
-}
-
-func upstreamProtocol(p config.Protocol) codec.Protocol {
-	switch p {
-	case config.ProtocolBolt:
-		return codec.Bolt
-	case config.ProtocolHTTP2:
-		return codec.HTTP2
-	}
-	return codec.ProtocolUnknown
 }

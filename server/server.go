@@ -18,6 +18,7 @@ import (
 	"github.com/sideloop/sideloop/config"
 	"github.com/sideloop/sideloop/eventloop"
 	"github.com/sideloop/sideloop/pipeline"
+	"github.com/sideloop/sideloop/pipeline/router"
 	"github.com/sideloop/sideloop/stats"
 )
 
@@ -175,7 +176,7 @@ func (s *Server) chain(c *config.Config, l *config.Listener) (*pipeline.Chain, e
 	chain := &pipeline.Chain{
 		Listener:    l.Name,
 		Servers:     downstreamServers(&l.Proxy),
-		Upstream:    upstreamProtocol(l.Proxy.Upstream),
+		Upstream:    router.UpstreamProtocol(l.Proxy.Upstream),
 		Router:      l.Proxy.RouterName,
 		IdleTimeout: l.IdleTimeout,
 		Log:         log,

@@ -28,8 +28,6 @@ const (
 	// NotRetryable counts requests that were not kept for a replay, because
 	// their body or the loop's budget is too large.
 	NotRetryable
-	// Panics counts contained panics.
-	Panics
 	CounterCount
 )
 
@@ -46,7 +44,6 @@ var names = [CounterCount]string{
 	"upstream_pending_queued_total",
 	"upstream_pending_at_limit_total",
 	"not_retryable_total",
-	"panics_total",
 }
 
 // String is the counter's metric name.

@@ -16,7 +16,7 @@ func TestBlocksAddUp(t *testing.T) {
 	b.Glitch("ping_flood")
 	a.AddTo(&sum)
 	b.AddTo(&sum)
-	if sum.Get(DownstreamRequests) != 2 || sum.Get(UpstreamRetries) != 1 || sum.Get(Panics) != 0 {
+	if sum.Get(DownstreamRequests) != 2 || sum.Get(UpstreamRetries) != 1 || sum.Get(UpstreamConnections) != 0 {
 		t.Errorf("counters: %v", sum.words)
 	}
 	if sum.EndedFor(0) != 1 || sum.EndedFor(3) != 2 {

@@ -22,7 +22,7 @@ func NewClient(sink codec.Sink, owner codec.Owner, mem *codec.Memory, l *Limits)
 	c.phase = phaseHead
 	c.maxStreams = assumedStreams
 	c.init(sink, owner, mem, l)
-	copy(sink.Extend(len(preface)), preface)
+	copy(sink.Extend(len(Preface)), Preface)
 	c.writeSettings()
 	return c
 }

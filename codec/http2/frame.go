@@ -42,8 +42,8 @@ const (
 	maxStreamID = 1<<31 - 1
 )
 
-// preface is what a client sends first (RFC 9113, 3.4).
-const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+// Preface is what a client sends first (RFC 9113, 3.4).
+const Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 // frameHead is the beginning of a frame.
 type frameHead struct {

@@ -228,12 +228,12 @@ func newFuzzer(t *testing.T, choices []byte) (*fuzzer, *Limits) {
 const emptySettings = "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 
 func FuzzServer(f *testing.F) {
-	f.Add([]byte{1}, []byte(preface+emptySettings))
+	f.Add([]byte{1}, []byte(Preface+emptySettings))
 	f.Fuzz(func(t *testing.T, choices, input []byte) {
 		z, l := newFuzzer(t, choices)
 		z.session = NewServer(z.sink, z.owner, z, &z.mem, l)
 		if !bytes.HasPrefix(input, []byte("PRI")) {
-			input = append([]byte(preface+emptySettings), input...)
+			input = append([]byte(Preface+emptySettings), input...)
 		}
 		z.run(input)
 	})

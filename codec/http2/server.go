@@ -24,7 +24,7 @@ func NewServer(sink codec.Sink, owner codec.Owner, accept codec.Acceptor, mem *c
 // readPreface compares the input with the preface (RFC 9113, 3.4). The first
 // byte of another protocol ends the connection.
 func (c *conn) readPreface(b []byte) (n int, more bool) {
-	want := preface[c.gotHead:]
+	want := Preface[c.gotHead:]
 	n = min(len(want), len(b))
 	if string(b[:n]) != want[:n] {
 		c.fail(codeProtocolError, "bad_preface")

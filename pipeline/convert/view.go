@@ -27,15 +27,18 @@ type boltView struct {
 func (v *boltView) Get(name string) ([]byte, bool) { return v.headers.Get(name) }
 
 // View returns what a route is to see of h on a listener whose upstream protocol
-// is to. Where the request had to be converted for that, head is the result,
-// else nil.
+// is to. Where that settles what the upstream is sent, head is it, else nil.
 func (c *Converter) View(h codec.Head, to codec.Protocol) (v View, head codec.Head, r codec.Reason) {
 	hh, ok := h.(*http2.Head)
-	if !ok {
-		return h, nil, codec.ReasonNone
+	if ok {
+		_, described := hh.Get(BoltHeader)
+		ok = described || to == codec.Bolt
 	}
-	if _, described := hh.Get(BoltHeader); !described && to != codec.Bolt {
-		return h, nil, codec.ReasonNone
+	if !ok {
+		if h.Protocol() == to {
+			head = h
+		}
+		return h, head, codec.ReasonNone
 	}
 	converted, r := c.requestToBolt(hh)
 	if r != codec.ReasonNone {

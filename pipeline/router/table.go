@@ -79,12 +79,14 @@ func compileRoute(c *config.Route) (Route, error) {
 		Cluster:    c.Action.Cluster,
 		Timeout:    c.Action.Timeout,
 		TimeoutSet: c.Action.TimeoutSet,
-		Upstream:   upstreamProtocol(c.Action.UpstreamProtocol),
+		Upstream:   UpstreamProtocol(c.Action.UpstreamProtocol),
 		match:      m,
 	}, nil
 }
 
-func upstreamProtocol(p config.Protocol) codec.Protocol {
+// UpstreamProtocol is the protocol that the config names for an upstream,
+// ProtocolUnknown where it is that of the client.
+func UpstreamProtocol(p config.Protocol) codec.Protocol {
 	switch p {
 	case config.ProtocolBolt:
 		return codec.Bolt
