@@ -54,12 +54,8 @@ func newCarrier() (net.Conn, error) {
 	return conn, nil
 }
 
-// set arms the alarm for a tick, unless it is armed for that or earlier. now is
-// the present time, not the turn's.
+// set arms the alarm for a tick. now is the present time, not the turn's.
 func (a *alarm) set(tick uint64, now int64) error {
-	if tick >= a.at {
-		return nil
-	}
 	wait := max(int64(tick)*tickLength-now, 1) // 0 would disarm it
 	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(wait)}
 	if err := unix.TimerfdSettime(a.fd, 0, &spec, nil); err != nil {
@@ -69,16 +65,18 @@ func (a *alarm) set(tick uint64, now int64) error {
 	return nil
 }
 
-// onAlarm is the timerfd's event: it may be for a timer that was stopped since.
+// onAlarm is the timerfd's event: it may be for a timer that was stopped since,
+// or for a flush that waited for a descriptor that was not served.
 func (l *Loop) onAlarm() {
 	l.enter()
+	l.ahead.forget()
 	l.alarm.at = never
 	l.stats.Alarms++
 	if l.inboxLeft {
 		l.readInbox()
 	}
 	l.expire()
-	l.leave()
+	l.leaveBatch(false)
 }
 
 // expire calls the timers that are due, up to a bound; the rest is due at once

@@ -224,6 +224,7 @@ func (c *Conn) finish() {
 		gc := c.gc
 		c.gc = nil // so that gnet's notice finds nobody
 		gc.SetContext(nil)
+		l.ahead.served(c.fd)
 		if err := l.poll.engine.Close(gc); err != nil {
 			l.log.Debug("gnet closed a connection with an error", "error", err)
 		}

@@ -24,12 +24,15 @@
 //	            ── queued tasks, notices, closes ──► OnWritable, OnClose, Run
 //	            ── flush: one write per dirty connection
 //	            ── arm the timerfd, if an earlier timer was scheduled
+//	            ── look what is ready next
 //
-// With several connections ready, the flush waits for the end of the batch, so
-// that a hundred frames for one upstream are one write. That costs the loop a
-// wake-up by itself, so with one request alone the flush follows the read at
-// once. A moving average of reads per flush decides ([Stats] counts both), and
-// is probed now and then.
+// The flush waits for the end of the batch, so that a hundred frames for one
+// upstream are one write, and one request alone is written at once. gnet does
+// not tell when a batch ends; so the loop looks at the next batch before gnet
+// takes it. While there is traffic, that look is also where the loop waits: it
+// keeps its P, where a wait of gnet's has the runtime hand it to another thread
+// and back. After a few milliseconds without events it returns to gnet, which
+// waits as long as it takes.
 //
 // A turn flushes early when it holds more than 1 MiB, and a connection when it
 // holds 64 KiB. Timers expire when the timerfd's event is served, among the
@@ -72,6 +75,7 @@
 //	read of 0 closes: no half-close                descriptor duplicated in OnClose
 //	close drops what the kernel refused            Close drains, shuts down, lingers
 //	no timers                                      timing wheel on a timerfd served as a conn
+//	the end of a batch is not told                 looked at beforehand
 //	a task that queues itself starves the sockets  leftovers wake the loop by the timerfd
 //	a panic ends the process                       recovered around every callback
 //	the zone of an IPv6 address is recycled        stripped from the address that gnet sees

@@ -39,11 +39,11 @@ func (*engine) OnTraffic(gc gnet.Conn) gnet.Action {
 	case *Conn:
 		l := v.loop
 		l.enter()
-		l.pace.reads++
+		awaited := l.ahead.served(v.fd)
 		l.stats.Reads++
 		l.stats.BytesRead += uint64(len(b))
 		v.onInput(b)
-		l.leave()
+		l.leaveBatch(awaited)
 	}
 	return gnet.None
 }
@@ -57,8 +57,9 @@ func (*engine) OnClose(gc gnet.Conn, err error) gnet.Action {
 		}
 	case *Conn:
 		v.loop.enter()
+		v.loop.ahead.served(gc.Fd())
 		v.onRelease(err)
-		v.loop.leave()
+		v.loop.leave() // without a look, which would still find the descriptor
 	}
 	return gnet.None
 }

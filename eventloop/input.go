@@ -111,6 +111,7 @@ func (c *Conn) applyMask() {
 		return
 	}
 	c.muted = c.paused
+	c.loop.ahead.served(c.fd)
 	p := &c.loop.poll
 	var err error
 	switch {

@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/panjf2000/gnet/v2/pkg/queue"
 	"github.com/valyala/bytebufferpool"
+	"golang.org/x/sys/unix"
 )
 
 // epoch is where loop time begins. Time since it is monotonic.
@@ -32,23 +32,21 @@ type Loop struct {
 	alarm   alarm
 	wheel   wheel
 
-	now        int64
-	inTurn     bool
-	turnQueued bool // endOfBatch was triggered
-	inboxLeft  bool // what was posted while the inbox was read waits for the next turn
-	stopping   bool
-	turnBytes  int // appended since the last flush of the turn
-	pace       pace
-	endOfBatch queue.Func
-	tasks      taskList
-	dirty      []*Conn // connections with output or a new read mask, in order
-	pool       bytebufferpool.Pool
-	scratch    []byte    // what Extend returns on a closed connection
-	views      [2][]byte // of the writev in progress
-	table      connTable
-	stats      Stats
-	spare      mail  // emptied slices to swap with the inbox
-	attachErr  error // why the loop cannot be used, set before Start returns
+	now       int64
+	inTurn    bool
+	inboxLeft bool // what was posted while the inbox was read waits for the next turn
+	stopping  bool
+	turnBytes int // appended since the last flush of the turn
+	ahead     lookahead
+	tasks     taskList
+	dirty     []*Conn // connections with output or a new read mask, in order
+	pool      bytebufferpool.Pool
+	scratch   []byte        // what Extend returns on a closed connection
+	views     [2]unix.Iovec // of the writev in progress
+	table     connTable
+	stats     Stats
+	spare     mail  // emptied slices to swap with the inbox
+	attachErr error // why the loop cannot be used, set before Start returns
 
 	// What other goroutines touch lies on cache lines of its own.
 	_     [64]byte
@@ -68,17 +66,9 @@ func (l *Loop) Now() int64 { return l.now }
 func (l *Loop) Conns() int { return int(l.load.Load()) }
 
 func newLoop(r *Reactor, index int) *Loop {
-	l := &Loop{reactor: r, index: index, log: r.log.With("loop", index), pace: newPace()}
+	l := &Loop{reactor: r, index: index, log: r.log.With("loop", index)}
 	l.wheel.due = never
 	l.alarm.at = never
-	l.endOfBatch = func(any) error {
-		l.turnQueued = false
-		l.pace.sample()
-		l.enter()
-		l.runTasks()
-		l.finishTurn()
-		return nil
-	}
 	l.inbox.deliver = func(any) error {
 		l.enter()
 		l.readInbox()

@@ -4,6 +4,8 @@ package eventloop
 
 import (
 	"os"
+	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -199,27 +201,33 @@ func (c *Conn) send(a, b []byte) int {
 	return n
 }
 
-// write is the only write to a socket.
-func (l *Loop) write(fd int, a, b []byte) (n int, err error) {
+// write is the only write to a socket. Its system call never waits, so the
+// runtime is not told of it: it would only look for someone to give the P to.
+func (l *Loop) write(fd int, a, b []byte) (int, error) {
 	for {
-		switch {
-		case len(b) == 0:
-			n, err = unix.Write(fd, a)
-		case len(a) == 0:
-			n, err = unix.Write(fd, b)
-		default:
-			l.views = [2][]byte{a, b}
-			n, err = unix.Writev(fd, l.views[:])
-			l.views = [2][]byte{}
+		var n uintptr
+		var errno syscall.Errno
+		if len(a) > 0 && len(b) > 0 {
+			l.views[0].Base, l.views[1].Base = unsafe.SliceData(a), unsafe.SliceData(b)
+			l.views[0].SetLen(len(a))
+			l.views[1].SetLen(len(b))
+			n, _, errno = unix.RawSyscall(unix.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&l.views)), uintptr(len(l.views)))
+			l.views = [2]unix.Iovec{}
+		} else {
+			if len(a) == 0 {
+				a = b
+			}
+			n, _, errno = unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(a))), uintptr(len(a)))
 		}
-		if err == unix.EINTR {
+		if errno == unix.EINTR {
 			continue
 		}
 		l.stats.Writes++
-		if n = max(n, 0); err == nil {
-			l.stats.BytesWritten += uint64(n)
+		if errno != 0 {
+			return 0, errno
 		}
-		return n, err
+		l.stats.BytesWritten += uint64(n)
+		return int(n), nil
 	}
 }
 

@@ -91,23 +91,35 @@ func TestEarlyFlushes(t *testing.T) {
 }
 
 // TestTurnOutputIsBounded: one callback that fills many connections is flushed
-// when it returns, not with the batch.
+// when it returns, although another connection of the batch is still to come.
 func TestTurnOutputIsBounded(t *testing.T) {
 	r := start(t, 1)
 	l := r.Loops()[0]
-	accept, conns := one(newScript())
+	s := newScript()
+	accept, conns := one(s)
 	ln := listen(t, r, accept)
 	var all []*Conn
+	filled := false
+	s.data = func(_ *Conn, b []byte) int {
+		if !filled {
+			filled = true
+			for _, c := range all {
+				c.Append(make([]byte, 32<<10))
+			}
+		}
+		return len(b)
+	}
+	var peers []net.Conn
 	for range 40 {
 		c := connect(t, ln.Addr())
 		go io.Copy(io.Discard, c)
+		peers = append(peers, c)
 		all = append(all, receive(t, conns, "a connection"))
 	}
 	early := onLoop(t, l, l.Stats).FlushesEarly
-	onLoop(t, l, func() any {
-		for _, c := range all {
-			c.Append(make([]byte, 32<<10))
-		}
+	onLoop(t, l, func() any { // both are ready when the loop goes on
+		write(t, peers[0], []byte("a"))
+		write(t, peers[1], []byte("b"))
 		return nil
 	})
 	eventually(t, "the turn was flushed early", func() bool { return onLoop(t, l, l.Stats).FlushesEarly == early+1 })

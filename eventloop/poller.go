@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"sync/atomic"
+	"time"
+	"unsafe"
 
 	"github.com/panjf2000/gnet/v2"
 	"github.com/panjf2000/gnet/v2/pkg/netpoll"
@@ -23,6 +26,8 @@ type poller struct {
 	engine gnet.EventLoop
 	inner  *netpoll.Poller
 	epfd   int
+	efd    int    // what wakes the loop for its queue
+	woken  *int32 // 1 while the queue holds tasks that have not all been run
 }
 
 // openPoller looks into the loop that carrier was enrolled on and checks that
@@ -43,9 +48,16 @@ func openPoller(carrier gnet.Conn) (poller, error) {
 	}
 	// With the build tag poll_opt the kernel hands gnet a pointer instead of
 	// the descriptor, and a mask set by us would crash it.
-	if efd := inner.Elem().FieldByName("efd"); !efd.IsValid() || efd.Kind() != reflect.Int {
+	efd := inner.Elem().FieldByName("efd")
+	if !efd.IsValid() || efd.Kind() != reflect.Int {
 		return p, shapeError("poller has no field efd; was it built with the tag poll_opt?")
 	}
+	woken := inner.Elem().FieldByName("wakeupCall")
+	if !woken.IsValid() || woken.Kind() != reflect.Int32 {
+		return p, shapeError("poller has no field wakeupCall of type int32")
+	}
+	p.efd = int(efd.Int())
+	p.woken = (*int32)(unsafe.Pointer(woken.UnsafeAddr()))
 	p.inner = (*netpoll.Poller)(inner.UnsafePointer())
 	p.epfd = int(epfd.Int())
 	if err := p.listen(carrier.Fd(), unix.EPOLL_CTL_MOD); err != nil {
@@ -58,10 +70,34 @@ func shapeError(what string) error {
 	return fmt.Errorf("eventloop: this version or build of gnet is not supported: %s", what)
 }
 
-// trigger makes the loop run fn after the I/O of its next batch. It may be
+// trigger makes the loop run fn after the I/O of its batch. It may be
 // called from any goroutine while the loop lives. It allocates one queue node.
 func (p *poller) trigger(fn queue.Func) error {
 	return p.inner.Trigger(queue.HighPriority, fn, nil)
+}
+
+// tasksWait tells whether gnet has tasks to run. While it is false, another
+// task would make efd ready.
+func (p *poller) tasksWait() bool { return atomic.LoadInt32(p.woken) != 0 }
+
+// wait returns how many descriptors are ready, and which, without the runtime's
+// knowledge: the caller keeps its P. It waits for at most d, in steps of a
+// millisecond, and less when the runtime interrupts it.
+func (p *poller) wait(ready []unix.EpollEvent, d time.Duration) int {
+	n, _, err := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epfd),
+		uintptr(unsafe.Pointer(unsafe.SliceData(ready))), uintptr(len(ready)),
+		uintptr(d/time.Millisecond), 0, 0)
+	if err != 0 {
+		return 0
+	}
+	return int(n)
+}
+
+// rouse gives gnet back the event of efd, which is edge-triggered and was taken
+// by wait.
+func (p *poller) rouse() error {
+	ev := unix.EpollEvent{Events: netpoll.ReadEvents | unix.EPOLLET, Fd: int32(p.efd)}
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(p.epfd, unix.EPOLL_CTL_MOD, p.efd, &ev))
 }
 
 // listen makes the loop read from fd, with the epoll operation op.

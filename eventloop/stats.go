@@ -14,7 +14,7 @@ type Stats struct {
 	BytesWritten uint64
 	Refused      uint64 // writes of which the kernel did not take everything
 	FlushesEarly uint64 // flushes before the end of a turn, because too much was held
-	TurnsQueued  uint64 // turns whose flush was put off to the end of the next batch
+	Looks        uint64 // looks at what is ready next
 	Blocked      uint64 // times a connection went over its high watermark
 	HalfClosed   uint64 // connections that lived on after the peer's FIN
 	Panics       uint64 // callbacks that panicked
@@ -38,7 +38,7 @@ func (s *Stats) Add(o Stats) {
 	s.BytesWritten += o.BytesWritten
 	s.Refused += o.Refused
 	s.FlushesEarly += o.FlushesEarly
-	s.TurnsQueued += o.TurnsQueued
+	s.Looks += o.Looks
 	s.Blocked += o.Blocked
 	s.HalfClosed += o.HalfClosed
 	s.Panics += o.Panics

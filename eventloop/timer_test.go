@@ -154,7 +154,7 @@ func TestTimerStopAndMove(t *testing.T) {
 		l.Schedule(stopped, 5*time.Millisecond)
 		l.Schedule(moved, time.Hour)
 		l.Schedule(again, time.Millisecond)
-		l.Schedule(moved, 50*time.Millisecond)
+		l.Schedule(moved, time.Second) // later than any stall of the machine
 		stopped.Stop()
 		stopped.Stop()
 		if stopped.Pending() || !moved.Pending() {

@@ -23,37 +23,31 @@ func (l *Loop) enter() {
 	}
 }
 
-// leave ends a callback from gnet: it runs the queued tasks and decides whether
-// the turn is flushed now or with the rest of the batch.
+// leave ends a callback from gnet: it runs the queued tasks and ends the turn,
+// unless other descriptors of the batch are still to be served.
 func (l *Loop) leave() {
 	l.runTasks()
-	switch {
-	case l.stopping:
+	if l.ahead.left == 0 || l.stopping {
 		l.finishTurn()
-	case len(l.dirty) == 0 && l.tasks.empty():
-		if !l.turnQueued {
-			l.endTurn()
-		}
-	case l.turnBytes > turnOutput:
-		l.stats.FlushesEarly++
-		l.finishTurn()
-	case l.turnQueued:
-	case l.pace.alone():
-		l.finishTurn()
-	default:
-		l.queueTurn()
+		return
 	}
+	if l.turnBytes > turnOutput {
+		l.stats.FlushesEarly++
+		l.flushDirty()
+	}
+	l.arm(tickAfter(l.now + int64(servedWithin)))
 }
 
-// queueTurn puts the flush off until the loop has served the other sockets of
-// this batch.
-func (l *Loop) queueTurn() {
-	l.turnQueued = true
-	l.stats.TurnsQueued++
-	if err := l.poll.trigger(l.endOfBatch); err != nil {
-		l.turnQueued = false
-		l.log.Error("the end of a turn could not be queued", "error", err)
-		l.finishTurn()
+// leaveBatch is leave for a descriptor's callback. One that was not awaited is
+// of a batch that gnet waited for, so it asks first who else is ready. The last
+// of a batch looks for the next.
+func (l *Loop) leaveBatch(awaited bool) {
+	if !awaited && l.ahead.left == 0 {
+		l.look(0)
+	}
+	l.leave()
+	if l.ahead.left == 0 && !l.stopping && !l.poll.tasksWait() {
+		l.look(lingerTime)
 	}
 }
 
@@ -90,16 +84,19 @@ func (l *Loop) flushConn(c *Conn) {
 // that: gnet would run it before any socket.
 func (l *Loop) endTurn() {
 	l.inTurn = false
-	if !l.turnQueued {
-		l.pace.reads = 0
-	}
 	due := l.wheel.due
 	if len(l.dirty) > 0 || !l.tasks.empty() || l.inboxLeft {
 		due = 0
 	}
-	if due < l.alarm.at {
-		if err := l.alarm.set(due, monotonic()); err != nil {
-			l.log.Error("the loop's timer could not be set", "error", err)
-		}
+	l.arm(due)
+}
+
+// arm makes the alarm go off at a tick, unless it does so earlier.
+func (l *Loop) arm(due uint64) {
+	if due >= l.alarm.at {
+		return
+	}
+	if err := l.alarm.set(due, monotonic()); err != nil {
+		l.log.Error("the loop's timer could not be set", "error", err)
 	}
 }
