@@ -23,7 +23,8 @@ type Cluster struct {
 	// MaxRequestsPerConn is how many requests a connection carries before it
 	// is replaced; 0 means no limit.
 	MaxRequestsPerConn uint32
-	// BufferLimit is the high watermark, in bytes, of a connection's output.
+	// BufferLimit is the high watermark, in bytes, of a connection's output; 0
+	// leaves the loop's own.
 	BufferLimit int
 }
 

@@ -101,7 +101,7 @@ func checkConfig(t *testing.T, c *Config) {
 		routers[r.Name] = true
 	}
 	for _, k := range c.Clusters {
-		if k.Name == "" || k.Type == "" || k.MaxRequestPerConn == 0 || k.ConnBufferLimit == 0 || k.ConnectTimeout <= 0 {
+		if k.Name == "" || k.Type == "" || k.ConnectTimeout <= 0 {
 			t.Fatalf("incomplete cluster: %+v", k)
 		}
 		for _, h := range k.Hosts {

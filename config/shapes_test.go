@@ -214,7 +214,7 @@ func TestParseDefaults(t *testing.T) {
 					Routers: []Router{{Name: "127.0.0.1:1.virtual_hosts", Path: proxy, VirtualHosts: []VirtualHost{{Domains: []string{"*"}, Path: proxy + ".virtual_hosts[0]"}}}},
 				},
 				Clusters: []Cluster{{
-					Name: "c", Type: "SIMPLE", LB: RoundRobin, MaxRequestPerConn: 1024, ConnBufferLimit: 16384, ConnectTimeout: 10 * time.Second,
+					Name: "c", Type: "SIMPLE", LB: RoundRobin, ConnectTimeout: 10 * time.Second,
 					Hosts: []Host{{Address: "a:1", Weight: 1, Path: "cluster_manager.clusters[0].hosts[0]"}}, Path: "cluster_manager.clusters[0]",
 				}},
 			}

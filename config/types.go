@@ -188,8 +188,8 @@ type Cluster struct {
 	// Type is SIMPLE or one of the names that mean the same.
 	Type              string
 	LB                Balancing
-	MaxRequestPerConn uint32
-	ConnBufferLimit   uint32
+	MaxRequestPerConn uint32 // 0 for no limit
+	ConnBufferLimit   uint32 // 0 for the built-in one
 	ConnectTimeout    time.Duration
 	// IdleTimeout is 0 when the file states none.
 	IdleTimeout time.Duration
