@@ -60,10 +60,11 @@ func (c *clock) due(replyStarted bool) (int64, codec.Reason) {
 	return c.progress + progressTimeout, codec.IdleTimeout
 }
 
-// schedule sets the exchange's timer. Progress moves what is due later without
-// touching the timer; the timer looks again when it fires.
+// schedule has the exchange's timer fire by due. Progress moves what is due
+// later without touching the timer, and an earlier request may have set it for
+// sooner; the timer looks again when it fires.
 func (e *exchange) schedule(now, due int64) {
-	e.worker.loop.Schedule(&e.timer, time.Duration(max(due-now, 0)))
+	e.worker.loop.ScheduleSooner(&e.timer, time.Duration(max(due-now, 0)))
 }
 
 // startClock starts the exchange's deadlines.

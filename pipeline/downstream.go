@@ -82,7 +82,7 @@ func (e *exchange) direct(h codec.Head) (codec.Head, codec.Reason) {
 	if reason != codec.ReasonNone {
 		return nil, reason
 	}
-	table := w.routers[e.conn.chain.Router]
+	table := w.table(e.conn.chain)
 	if table == nil {
 		return nil, codec.NoRoute
 	}
@@ -90,7 +90,7 @@ func (e *exchange) direct(h codec.Head) (codec.Head, codec.Reason) {
 		return nil, codec.NoRoute
 	}
 	e.cluster = e.route.Cluster
-	if e.members = w.clusters.Cluster(e.route.Cluster); e.members == nil {
+	if e.members = w.members(e.route); e.members == nil {
 		return nil, codec.NoCluster
 	}
 	if p := e.route.Upstream; p != codec.ProtocolUnknown && p != e.to {

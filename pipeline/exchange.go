@@ -14,8 +14,9 @@ import (
 // exchange is one request and its reply: the meeting point of a downstream and
 // an upstream stream. It is the Receiver of both, in the shapes downstream and
 // upstream, and ends exactly once, with one Reason. Ended exchanges are reused;
-// nothing refers to them then, because finish detaches them from both streams,
-// from the timer and from the pool's queue.
+// nothing refers to them then, because finish detaches them from both streams
+// and from the pool's queue. The timer of an ended exchange runs on: most
+// often the next request would only set it again for a little later.
 //
 // A side is nil when it has ended or was never there: down after a one-way
 // request was received, up before a stream was found.
@@ -66,7 +67,6 @@ func (e *exchange) begin(c *connection, s codec.Stream) {
 // finish ends the exchange for reason r. Both sides have been dealt with.
 func (e *exchange) finish(r codec.Reason) {
 	w := e.worker
-	e.timer.Stop()
 	e.request.Forget()
 	e.sent.release(w.mem)
 	e.reply.release(w.mem)
@@ -131,6 +131,9 @@ func (e *exchange) Evict() { e.fail(codec.Overflow) }
 
 // OnTimer implements eventloop.Expirer.
 func (e *exchange) OnTimer(now int64) {
+	if e.conn == nil {
+		return // between two requests
+	}
 	due, reason := e.clock.due(e.replyStarted)
 	if now < due {
 		e.schedule(now, due)

@@ -19,6 +19,7 @@ type Worker struct {
 	stats    *stats.Block
 	clusters *cluster.Manager
 	routers  map[string]*router.Table
+	lookups  lookups
 	convert  convert.Converter
 	failures failureLog
 
@@ -41,6 +42,32 @@ func NewWorker(l *eventloop.Loop, s cluster.Sessions) *Worker {
 func (w *Worker) Adopt(s *Snapshot) {
 	w.routers = s.Routers
 	w.clusters.Adopt(s.Clusters)
+	w.lookups = lookups{}
+}
+
+// lookups remembers the latest answers of the tables by name, since requests in
+// a row mostly ask the same.
+type lookups struct {
+	chain   *Chain
+	table   *router.Table
+	route   *router.Route
+	members *cluster.Members
+}
+
+// table is the routes of a chain, nil when there are none.
+func (w *Worker) table(c *Chain) *router.Table {
+	if c != w.lookups.chain {
+		w.lookups.chain, w.lookups.table = c, w.routers[c.Router]
+	}
+	return w.lookups.table
+}
+
+// members is the cluster of a route, nil when there is none.
+func (w *Worker) members(r *router.Route) *cluster.Members {
+	if r != w.lookups.route {
+		w.lookups.route, w.lookups.members = r, w.clusters.Cluster(r.Cluster)
+	}
+	return w.lookups.members
 }
 
 // Accept binds a new downstream connection to its chain.

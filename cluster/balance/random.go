@@ -15,8 +15,8 @@ type Random struct{}
 // Choose implements Policy.
 func (Random) Choose(v View) int {
 	n := v.Len()
-	if n == 0 {
-		return -1
+	if n < 2 {
+		return firstUsable(v, 0)
 	}
 	for range randomTries {
 		if i := fastrand.Intn(n); v.Usable(i) {
