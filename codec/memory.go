@@ -40,8 +40,12 @@ var budgets = [PurposeCount]int{Gather: GatherBudget, Hold: HoldBudget, Replay: 
 // Memory is the buffer pool of one loop and the gauges of what it holds. It is
 // used on that loop only; the zero value is ready.
 type Memory struct {
-	pool bytebufferpool.Pool
-	used [PurposeCount]int
+	pool  bytebufferpool.Pool
+	spare []*Buffer // small ones, at hand without the pool's atomics
+	used  [PurposeCount]int
+	// Shared is what the sessions of a protocol keep for each other, such as
+	// objects for reuse. Only that protocol's package knows its type.
+	Shared [ProtocolCount]any
 	// stalest and freshest are the ends of the list of Holdings, in the order
 	// in which they last shrank.
 	stalest, freshest *Holding
@@ -134,11 +138,32 @@ func (m *Memory) unlink(h *Holding) {
 	h.prev, h.next = nil, nil
 }
 
+const (
+	// spareCount and spareSize hold what is kept at hand to 256 KiB.
+	spareCount = 64
+	spareSize  = 4 << 10
+)
+
 // Get returns an empty buffer.
-func (m *Memory) Get() *Buffer { return m.pool.Get() }
+func (m *Memory) Get() *Buffer {
+	n := len(m.spare)
+	if n == 0 {
+		return m.pool.Get()
+	}
+	b := m.spare[n-1]
+	m.spare = m.spare[:n-1]
+	return b
+}
 
 // Put takes a buffer back; its bytes must not be used any more.
-func (m *Memory) Put(b *Buffer) { m.pool.Put(b) }
+func (m *Memory) Put(b *Buffer) {
+	if len(m.spare) == spareCount || cap(b.B) > spareSize {
+		m.pool.Put(b)
+		return
+	}
+	b.Reset()
+	m.spare = append(m.spare, b)
+}
 
 // Charge accounts n more bytes held for purpose p. It always succeeds and
 // tells whether the purpose is within its budget; the caller decides what to

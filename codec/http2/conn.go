@@ -28,6 +28,7 @@ type conn struct {
 	sink   codec.Sink
 	owner  codec.Owner
 	mem    *codec.Memory
+	shared *shared
 	limits *Limits
 	// accept is nil in the client role.
 	accept codec.Acceptor
@@ -90,6 +91,7 @@ type conn struct {
 
 func (c *conn) init(sink codec.Sink, owner codec.Owner, mem *codec.Memory, l *Limits) {
 	c.sink, c.owner, c.mem, c.limits = sink, owner, mem, l
+	c.shared = sharedOf(mem)
 	c.dec, c.enc = hpack.NewDecoder(hpackTable), hpack.NewEncoder()
 	c.in = newInflow(initialWindow)
 	c.out = outflow{avail: initialWindow}
@@ -115,8 +117,8 @@ func (c *conn) leave() {
 	}
 	for c.retired != nil {
 		s := c.retired
-		c.retired, s.next, s.conn = s.next, nil, nil
-		streams.Put(s)
+		c.retired = s.next
+		c.shared.recycle(s)
 	}
 	c.checkDrained()
 }

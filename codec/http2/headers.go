@@ -4,7 +4,6 @@ package http2
 
 import (
 	"errors"
-	"sync"
 
 	"github.com/sideloop/sideloop/codec"
 	"github.com/sideloop/sideloop/codec/http2/hpack"
@@ -26,20 +25,12 @@ type block struct {
 	selfParent bool
 }
 
-// message is the scratch of one decoded header list. It is pooled, so that only
+// message is the scratch of one decoded header list. It is shared, so that only
 // a header list that is being handed over takes memory.
 type message struct {
 	head   Head
 	fields []hpack.Field
-}
-
-var messages = sync.Pool{New: func() any { return new(message) }}
-
-func (m *message) release() {
-	m.head = Head{}
-	clear(m.fields)
-	m.fields = m.fields[:0]
-	messages.Put(m)
+	next   *message // of those not in use
 }
 
 // readHeaders is HEADERS (RFC 9113, 6.2).
@@ -128,7 +119,7 @@ func (c *conn) addFragment(p []byte) bool {
 // endBlock decodes a complete header block. It is decoded whatever becomes of
 // it, as the table belongs to the connection.
 func (c *conn) endBlock(p []byte) {
-	m := messages.Get().(*message)
+	m := c.shared.message()
 	fields, err := c.dec.Decode(m.fields[:0], p, c.limits.HeaderList, c.limits.HeaderFields)
 	if err == nil {
 		m.fields = fields
@@ -142,7 +133,7 @@ func (c *conn) endBlock(p []byte) {
 	default:
 		c.endHeaders(m, tooLarge)
 	}
-	m.release()
+	c.shared.release(m)
 }
 
 // endHeaders hands a decoded header list to the stream it is for.

@@ -116,10 +116,10 @@ func (c *conn) writeHeld(s *stream) {
 	}
 	switch {
 	case h.trailers:
-		m := messages.Get().(*message)
+		m := c.shared.message()
 		m.fields = h.trailerFields(m.fields[:0])
 		c.writeTrailers(s.id, m.fields)
-		m.release()
+		c.shared.release(m)
 	case h.end:
 		c.writeDataFrame(s, nil, true)
 	}

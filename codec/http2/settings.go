@@ -123,11 +123,7 @@ func (c *conn) applyInitialWindow(value uint32) {
 	}
 	change := int64(value) - int64(c.sendInitial)
 	c.sendInitial = int32(value)
-	for i := range c.table.slots {
-		s := c.table.slots[i].stream
-		if s == nil {
-			continue
-		}
+	for s := range c.table.each {
 		if !s.out.add(change) {
 			c.fail(codeFlowControlError, "settings_window_overflow")
 			return
@@ -160,9 +156,7 @@ func (c *conn) readSettingsAck(p []byte) {
 	if change == 0 {
 		return
 	}
-	for i := range c.table.slots {
-		if s := c.table.slots[i].stream; s != nil {
-			s.in.resize(change)
-		}
+	for s := range c.table.each {
+		s.in.resize(change)
 	}
 }

@@ -3,8 +3,6 @@
 package http2
 
 import (
-	"sync"
-
 	"github.com/sideloop/sideloop/codec"
 )
 
@@ -40,16 +38,15 @@ type stream struct {
 	// streams until they can be reused.
 	next, prev *stream
 	queued     bool
+	// chain is the table's.
+	chain *stream
 }
 
 var _ codec.Stream = (*stream)(nil)
 
-// streams is shared by all sessions, so that an idle one keeps none.
-var streams = sync.Pool{New: func() any { return new(stream) }}
-
 // open makes a stream and enters it into the table.
 func (c *conn) open(id uint32) *stream {
-	s := streams.Get().(*stream)
+	s := c.shared.stream()
 	*s = stream{
 		conn: c,
 		id:   id,
@@ -89,8 +86,7 @@ func (c *conn) finish(s *stream, how ending) {
 	if c.busy > 0 {
 		s.next, c.retired = c.retired, s
 	} else {
-		s.conn = nil
-		streams.Put(s)
+		c.shared.recycle(s)
 		c.checkDrained()
 	}
 	c.owner.Released()

@@ -2,40 +2,31 @@
 
 package http2
 
-// table finds streams by id: open addressing with linear probing over a power
-// of two of slots, at most three quarters full. Unlike a map it does not
-// allocate however often ids come and go, and takes nothing before the first.
+import "slices"
+
+// table finds streams by id: a power of two of chains, linked through the
+// streams. Unlike a map it does not allocate however often ids come and go, and
+// takes nothing before the first.
+//
+// Ids count up, so the chains of an ordinary peer have one stream each. One that
+// skips ids can put all of its streams, of which there are few, into one chain.
 type table struct {
-	slots []slot
-	count int
+	chains []*stream
+	count  int
 	// peak is the highest count since the table was last empty.
 	peak int
-}
-
-type slot struct {
-	id     uint32
-	stream *stream
 }
 
 const (
 	// tableMin is enough for most connections.
 	tableMin = 8
-	// tableKeep is the largest size that is never given back: 1 KiB.
+	// tableKeep is the largest size that is never given back: half a KiB.
 	tableKeep = 64
 )
 
-// home is the slot where the search for an id begins. Ids of one role differ
-// by two.
-func (t *table) home(id uint32) int { return int(id>>1) & (len(t.slots) - 1) }
-
-// find returns the slot of id, or the free one where it would go.
-func (t *table) find(id uint32) int {
-	mask := len(t.slots) - 1
-	i := t.home(id)
-	for t.slots[i].stream != nil && t.slots[i].id != id {
-		i = (i + 1) & mask
-	}
-	return i
+// chain is where id is, if anywhere. Ids of one role differ by two.
+func (t *table) chain(id uint32) **stream {
+	return &t.chains[int(id>>1)&(len(t.chains)-1)]
 }
 
 // get returns the stream of id, nil if there is none.
@@ -43,43 +34,46 @@ func (t *table) get(id uint32) *stream {
 	if t.count == 0 {
 		return nil
 	}
-	return t.slots[t.find(id)].stream
+	s := *t.chain(id)
+	for s != nil && s.id != id {
+		s = s.chain
+	}
+	return s
 }
 
 func (t *table) put(s *stream) {
-	if 4*(t.count+1) > 3*len(t.slots) {
-		t.resize(max(2*len(t.slots), tableMin))
+	if t.count == len(t.chains) {
+		t.grow()
 	}
-	t.slots[t.find(s.id)] = slot{s.id, s}
+	at := t.chain(s.id)
+	s.chain, *at = *at, s
 	t.count++
 	t.peak = max(t.peak, t.count)
 }
 
-func (t *table) resize(n int) {
-	old := t.slots
-	t.slots = make([]slot, n)
-	for _, o := range old {
-		if o.stream != nil {
-			t.slots[t.find(o.id)] = o
-		}
+func (t *table) grow() {
+	list := t.all()
+	t.chains = make([]*stream, max(2*len(t.chains), tableMin))
+	for _, s := range list {
+		at := t.chain(s.id)
+		s.chain, *at = *at, s
 	}
 }
 
-// remove takes id out and closes the gap, so that no search ends early.
+// remove takes id out, if it is in.
 func (t *table) remove(id uint32) {
-	if t.get(id) == nil {
+	if t.count == 0 {
 		return
 	}
-	mask := len(t.slots) - 1
-	gap := t.find(id)
-	for i := (gap + 1) & mask; t.slots[i].stream != nil; i = (i + 1) & mask {
-		// An entry may move into the gap if that is not before its home.
-		if (i-t.home(t.slots[i].id))&mask >= (i-gap)&mask {
-			t.slots[gap] = t.slots[i]
-			gap = i
-		}
+	at := t.chain(id)
+	for *at != nil && (*at).id != id {
+		at = &(*at).chain
 	}
-	t.slots[gap] = slot{}
+	s := *at
+	if s == nil {
+		return
+	}
+	*at, s.chain = s.chain, nil
 	t.count--
 	if t.count == 0 {
 		t.shrink()
@@ -89,23 +83,26 @@ func (t *table) remove(id uint32) {
 // shrink drops a large table of which little has been used since it was last
 // empty. Bursts that follow each other keep it.
 func (t *table) shrink() {
-	if len(t.slots) > tableKeep && t.peak < len(t.slots)/8 {
-		t.slots = nil
+	if len(t.chains) > tableKeep && t.peak < len(t.chains)/8 {
+		t.chains = nil
 	}
 	t.peak = 0
 }
 
-// all returns the streams as they are now, in no order, for callbacks that may
-// change the table. It is for rare events.
-func (t *table) all() []*stream {
-	list := make([]*stream, 0, t.count)
-	for i := range t.slots {
-		if s := t.slots[i].stream; s != nil {
-			list = append(list, s)
+// each yields the streams, in no order, while the table does not change.
+func (t *table) each(yield func(*stream) bool) {
+	for _, s := range t.chains {
+		for ; s != nil; s = s.chain {
+			if !yield(s) {
+				return
+			}
 		}
 	}
-	return list
 }
+
+// all returns the streams as they are now, for callbacks that may change the
+// table. It is for rare events.
+func (t *table) all() []*stream { return slices.AppendSeq(make([]*stream, 0, t.count), t.each) }
 
 // past remembers the ids of the last streams that ended in one way. The zero
 // value is empty and takes nothing.

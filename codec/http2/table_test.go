@@ -55,13 +55,13 @@ func TestTableShrinks(t *testing.T) {
 	for id := range uint32(1000) {
 		tab.remove(2*id + 1)
 	}
-	if len(tab.slots) < 1000 {
+	if len(tab.chains) < 1000 {
 		t.Fatal("a burst that may be followed by another was given back")
 	}
 	tab.put(&stream{id: 1})
 	tab.remove(1)
-	if tab.slots != nil {
-		t.Fatalf("%d slots kept for one stream", len(tab.slots))
+	if tab.chains != nil {
+		t.Fatalf("%d chains kept for one stream", len(tab.chains))
 	}
 }
 
