@@ -104,7 +104,10 @@ func (b *builder) proxy(filter view, listener string) Proxy {
 		Upstream:           v.upstream("upstream_protocol", sub),
 		RouterName:         v.text("router_config_name"),
 		FallbackForUnknown: v.flag("fallback_for_unknown_protocol"),
-		HTTP2:              HTTP2Options{UseStream: extend.flag("http2_use_stream") || extend.child("Http2").flag("http2_use_stream")},
+		HTTP2: HTTP2Options{
+			UseStream:    extend.flag("http2_use_stream") || extend.child("Http2").flag("http2_use_stream"),
+			AllowConnect: extend.child("Http2").flag("allow_connect"),
+		},
 		Bolt: BoltOptions{GoAway: extend.flag("enable_bolt_goaway") ||
 			extend.child("bolt").flag("enable_bolt_goaway") || extend.child("boltv2").flag("enable_bolt_goaway")},
 		Path: b.place(v),

@@ -119,6 +119,7 @@ func TestParseExtendConfig(t *testing.T) {
 	for extend, want := range map[string]Proxy{
 		`{}`:                                       {},
 		`{"Http2": {"http2_use_stream": true}}`:    {HTTP2: HTTP2Options{UseStream: true}},
+		`{"Http2": {"allow_connect": true}}`:       {HTTP2: HTTP2Options{AllowConnect: true}},
 		`{"http2_use_stream": true}`:               {HTTP2: HTTP2Options{UseStream: true}},
 		`{"bolt": {"enable_bolt_goaway": true}}`:   {Bolt: BoltOptions{GoAway: true}},
 		`{"boltv2": {"enable_bolt_goaway": true}}`: {Bolt: BoltOptions{GoAway: true}},
