@@ -30,6 +30,8 @@ const (
 	IdleTimeout
 	Draining
 	Internal
+	TunnelRefused
+	TunnelUnsupported
 	ReasonCount
 )
 
@@ -106,6 +108,8 @@ var reasons = [ReasonCount]reasonRow{
 	IdleTimeout:           {"idle_timeout", "the connection or stream made no progress for too long", 504, grpcDeadlineExceeded, h2Cancel, BoltTimeout},
 	Draining:              {"draining", "the proxy is shutting down", 503, grpcUnavailable, h2RefusedStream, BoltBusy},
 	Internal:              {"internal", "a fault inside the proxy; see its log", 500, grpcInternal, h2InternalError, BoltServerException},
+	TunnelRefused:         {"tunnel_refused", "the listener takes no CONNECT, or the route leads to hosts that cannot have it; see extend_config.Http2.allow_connect", 501, grpcUnimplemented, h2Cancel, BoltNoProcessor},
+	TunnelUnsupported:     {"tunnel_unsupported", "the upstream host takes no extended CONNECT; its SETTINGS do not announce RFC 8441", 502, grpcUnimplemented, h2Cancel, BoltNoProcessor},
 }
 
 // String is the reason's word.

@@ -2,6 +2,8 @@
 
 package config
 
+import "slices"
+
 // listeners reads the listeners of a server and the routers in their filters.
 func (b *builder) listeners(server view) []Listener {
 	var list []Listener
@@ -104,10 +106,16 @@ func (b *builder) proxy(filter view, listener string) Proxy {
 		Upstream:           v.upstream("upstream_protocol", sub),
 		RouterName:         v.text("router_config_name"),
 		FallbackForUnknown: v.flag("fallback_for_unknown_protocol"),
-		HTTP2:              HTTP2Options{UseStream: extend.flag("http2_use_stream") || extend.child("Http2").flag("http2_use_stream")},
+		HTTP2: HTTP2Options{
+			UseStream:    extend.flag("http2_use_stream") || extend.child("Http2").flag("http2_use_stream"),
+			AllowConnect: extend.child("Http2").flag("allow_connect"),
+		},
 		Bolt: BoltOptions{GoAway: extend.flag("enable_bolt_goaway") ||
 			extend.child("bolt").flag("enable_bolt_goaway") || extend.child("boltv2").flag("enable_bolt_goaway")},
 		Path: b.place(v),
+	}
+	if p.HTTP2.AllowConnect && !slices.Contains(p.Downstream, ProtocolHTTP2) {
+		extend.child("Http2").warnf("allow_connect", "no client of this listener speaks HTTP/2")
 	}
 	switch {
 	case v.has("virtual_hosts"):

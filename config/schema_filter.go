@@ -74,6 +74,7 @@ var extendConfigObject = &object{name: "extend_config", keys: []key{
 
 var http2Object = &object{name: "Http2", keys: []key{
 	{name: "http2_use_stream", kind: flagKind, doc: "Forward bodies as they arrive; Sideloop always does."},
+	{name: "allow_connect", kind: flagKind, doc: "Take CONNECT, plain and extended (RFC 8441), and tunnel it to HTTP/2 hosts; refused by default."},
 }}
 
 var http1Object = &object{name: "Http1", keys: []key{

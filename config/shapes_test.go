@@ -119,16 +119,25 @@ func TestParseExtendConfig(t *testing.T) {
 	for extend, want := range map[string]Proxy{
 		`{}`:                                       {},
 		`{"Http2": {"http2_use_stream": true}}`:    {HTTP2: HTTP2Options{UseStream: true}},
+		`{"Http2": {"allow_connect": true}}`:       {HTTP2: HTTP2Options{AllowConnect: true}},
 		`{"http2_use_stream": true}`:               {HTTP2: HTTP2Options{UseStream: true}},
 		`{"bolt": {"enable_bolt_goaway": true}}`:   {Bolt: BoltOptions{GoAway: true}},
 		`{"boltv2": {"enable_bolt_goaway": true}}`: {Bolt: BoltOptions{GoAway: true}},
 		`{"enable_bolt_goaway": true, "Http1": {"max_header_size": 1024}}`: {Bolt: BoltOptions{GoAway: true}},
 	} {
-		c, problems := Parse("mosn.json", listenerWith(`{"type": "proxy", "config": {"downstream_protocol": "bolt", "extend_config": `+extend+`, "virtual_hosts": `+virtualHosts+`}}`, ""))
+		c, problems := Parse("mosn.json", listenerWith(`{"type": "proxy", "config": {"downstream_protocol": "Auto", "extend_config": `+extend+`, "virtual_hosts": `+virtualHosts+`}}`, ""))
 		valid(t, problems)
 		if found := c.Server.Listeners[0].Proxy; found.HTTP2 != want.HTTP2 || found.Bolt != want.Bolt {
 			t.Errorf("%s gives %+v %+v, want %+v %+v", extend, found.HTTP2, found.Bolt, want.HTTP2, want.Bolt)
 		}
+	}
+}
+
+// TestTunnelsNeedHTTP2: a setting that does nothing is told of.
+func TestTunnelsNeedHTTP2(t *testing.T) {
+	_, problems := Parse("mosn.json", listenerWith(`{"type": "proxy", "config": {"downstream_protocol": "bolt", "extend_config": {"Http2": {"allow_connect": true}}, "virtual_hosts": `+virtualHosts+`}}`, ""))
+	if len(problems) != 1 || !strings.Contains(problems[0].String(), "allow_connect: no client of this listener speaks HTTP/2") {
+		t.Errorf("problems: %v", problems)
 	}
 }
 

@@ -87,6 +87,8 @@ type Proxy struct {
 type HTTP2Options struct {
 	// UseStream is MOSN's switch from whole bodies to streamed ones.
 	UseStream bool
+	// AllowConnect takes CONNECT, plain and extended, and tunnels it.
+	AllowConnect bool
 }
 
 // BoltOptions is extend_config.bolt.

@@ -38,6 +38,8 @@ type Chain struct {
 	// Upstream is the protocol toward upstreams unless a route says otherwise;
 	// ProtocolUnknown means that of the client.
 	Upstream codec.Protocol
+	// Connect takes CONNECT, which is otherwise refused.
+	Connect bool
 	// Router is the name of the table that routes this listener's requests.
 	Router string
 	// IdleTimeout closes connections on which nothing happens.

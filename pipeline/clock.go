@@ -81,7 +81,14 @@ func (e *exchange) moved() { e.clock.progress = e.worker.loop.Now() }
 // streamsReply switches to progress limits for a reply that is streamed to a
 // Bolt client: its timeout is for replies that come as one frame.
 func (e *exchange) streamsReply() {
-	if e.from == codec.Bolt && e.clock.deadline > 0 {
+	if e.from == codec.Bolt {
+		e.unbound()
+	}
+}
+
+// unbound leaves only the progress limits.
+func (e *exchange) unbound() {
+	if e.clock.deadline > 0 {
 		e.clock.deadline, e.clock.patient = 0, true
 		due, _ := e.clock.due(true)
 		e.schedule(e.worker.loop.Now(), due)

@@ -74,6 +74,9 @@ func (e *exchange) ended(end bool) {
 func (e *exchange) direct(h codec.Head) (codec.Head, codec.Reason) {
 	w := e.worker
 	e.asked = convert.Ask(h)
+	if e.asked.Connect && !e.conn.chain.Connect {
+		return nil, codec.TunnelRefused
+	}
 	e.to = e.conn.chain.Upstream
 	if e.to == codec.ProtocolUnknown {
 		e.to = e.from
@@ -96,6 +99,9 @@ func (e *exchange) direct(h codec.Head) (codec.Head, codec.Reason) {
 	if p := e.route.Upstream; p != codec.ProtocolUnknown && p != e.to {
 		e.to = p
 		head = nil
+	}
+	if e.asked.Connect && e.to != e.from {
+		return nil, codec.TunnelRefused
 	}
 	if head != nil {
 		return head, codec.ReasonNone

@@ -47,6 +47,8 @@ type state struct {
 
 	requestEnd   bool // the request was received to its end
 	replyStarted bool // its head was given to the client
+	tunnel       bool // the upstream has accepted a CONNECT
+	replyEnd     bool // the tunnel's reply was received to its end
 
 	gather bool // sent is being completed before it goes out
 	tries  int  // upstream streams so far beyond the first
@@ -114,8 +116,13 @@ func (e *exchange) stopRequest() {
 	}
 }
 
-// replied ends an exchange whose reply is complete.
+// replied ends an exchange whose reply is complete. The directions of a tunnel
+// end apart (RFC 9113, 8.5).
 func (e *exchange) replied() {
+	if e.tunnel && e.up != nil {
+		e.replyEnd = true
+		return
+	}
 	if e.up != nil {
 		e.up.Reset(codec.ReasonNone)
 	}

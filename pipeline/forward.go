@@ -127,6 +127,11 @@ func (e *exchange) sendHead(head codec.Head, body []byte, end bool) {
 // pass sends more of the body.
 func (e *exchange) pass(b []byte, end bool) {
 	e.up.SendData(b, end)
+	if end && e.replyEnd {
+		e.up, e.down = nil, nil
+		e.finish(codec.ReasonNone)
+		return
+	}
 	e.owedDown += len(b)
 	e.payDown()
 	e.afterSend()

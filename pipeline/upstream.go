@@ -24,6 +24,7 @@ func (u *upstream) OnHeaders(h codec.Head, body []byte, end bool) {
 		return
 	}
 	e.sent.release(e.worker.mem)
+	e.opened(h)
 	if e.upEnded(end); e.oneWay {
 		e.drop(len(body), end)
 		return
@@ -39,6 +40,15 @@ func (u *upstream) OnHeaders(h codec.Head, body []byte, end bool) {
 		e.complete(body, false)
 	default:
 		e.start(head, body, end)
+	}
+}
+
+// opened notes a reply that opens a tunnel. It lasts as long as something moves.
+func (e *exchange) opened(h codec.Head) {
+	s := h.HTTPStatus()
+	e.tunnel = e.asked.Connect && s >= 200 && s < 300
+	if e.tunnel {
+		e.unbound()
 	}
 }
 
@@ -119,11 +129,14 @@ func (u *upstream) OnTrailers(t codec.Head) {
 func (u *upstream) OnReset(r codec.Reason) {
 	e := (*exchange)(u)
 	e.up = nil
-	if e.replyStarted {
+	switch {
+	case e.replyEnd && r == codec.ReasonNone:
+		e.replied()
+	case e.replyStarted:
 		e.fail(r)
-		return
+	default:
+		e.retry(r)
 	}
-	e.retry(r)
 }
 
 // OnWritable implements codec.Receiver: the upstream takes more again.

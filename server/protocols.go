@@ -36,7 +36,7 @@ func downstreamServers(p *config.Proxy) []pipeline.Server {
 		case config.ProtocolBolt:
 			servers = append(servers, boltServer(p.Bolt))
 		case config.ProtocolHTTP2:
-			servers = append(servers, http2Server())
+			servers = append(servers, http2Server(p.HTTP2))
 		}
 	}
 	return servers
@@ -54,8 +54,9 @@ func boltServer(o config.BoltOptions) pipeline.Server {
 	}
 }
 
-func http2Server() pipeline.Server {
+func http2Server(o config.HTTP2Options) pipeline.Server {
 	limits := http2.DefaultLimits()
+	limits.Connect = o.AllowConnect
 	return pipeline.Server{
 		Protocol: codec.HTTP2,
 		Detect:   detectHTTP2,

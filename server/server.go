@@ -177,6 +177,7 @@ func (s *Server) chain(c *config.Config, l *config.Listener) (*pipeline.Chain, e
 		Listener:    l.Name,
 		Servers:     downstreamServers(&l.Proxy),
 		Upstream:    router.UpstreamProtocol(l.Proxy.Upstream),
+		Connect:     l.Proxy.HTTP2.AllowConnect,
 		Router:      l.Proxy.RouterName,
 		IdleTimeout: l.IdleTimeout,
 		Log:         log,

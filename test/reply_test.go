@@ -345,34 +345,3 @@ func TestReplyBreaksItsLength(t *testing.T) {
 		}
 	}
 }
-
-// CONNECT has neither scheme nor path, and is a tunnel both ways (RFC 9113,
-// 8.5).
-func TestConnect(t *testing.T) {
-	l := listenScript(t)
-	p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: "Http2", up: "Http2", hosts: []string{l.Addr().String()}}))
-	c := dialFrames(t, p.address("in"))
-	c.send(1, false, ":method", "CONNECT", ":authority", "far:22", "service", service)
-	up := acceptFrames(t, l)
-	h := up.wantHeaders()
-	if field(h, ":method") != "CONNECT" || field(h, ":authority") != "far:22" || len(h.PseudoFields()) != 2 {
-		t.Fatalf("the upstream got %v", h.Fields)
-	}
-	up.send(h.StreamID, false, ":status", "200")
-	c.wantHeaders()
-	for range 3 {
-		c.data(1, []byte("ping"), false)
-		up.wantData(4)
-		up.data(h.StreamID, []byte("pong"), false)
-		c.wantData(4)
-	}
-	c.data(1, nil, true)
-	if _, ended := up.wantData(-1); !ended {
-		t.Error("the client's end did not arrive")
-	}
-	up.data(h.StreamID, []byte("rest"), true)
-	if b, _ := c.wantData(-1); string(b) != "rest" {
-		t.Errorf("the tunnel ends with %q", b)
-	}
-	p.wantOK(1)
-}

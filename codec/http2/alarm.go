@@ -21,6 +21,8 @@ const (
 	alarmAck
 	// alarmBlock is a header block that does not end.
 	alarmBlock
+	// alarmTunnel ends the tunnels that the server does not take.
+	alarmTunnel
 	// alarmSweep looks for streams that can not end because the peer has
 	// finished sending.
 	alarmSweep
@@ -112,6 +114,9 @@ func (c *conn) ring(a alarm) {
 		c.failFor(codeSettingsTimeout, codec.IdleTimeout, "settings_ack_timeout")
 	case alarmBlock:
 		c.failFor(codeProtocolError, codec.IdleTimeout, "header_block_timeout")
+	case alarmTunnel:
+		c.settleTunnels()
+		c.flush()
 	case alarmSweep:
 		c.sweep()
 	case alarmGather:

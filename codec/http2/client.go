@@ -91,7 +91,7 @@ func (c *conn) appendRequestLine(b []byte, h *Head) []byte {
 		path = usualPath
 	}
 	b = c.enc.AppendField(b, nameMethod, method, false)
-	tunnel := string(method) == "CONNECT" && len(h.ConnectProto) == 0
+	tunnel := h.tunnel() == plainTunnel
 	if !tunnel {
 		b = c.enc.AppendField(b, nameScheme, scheme, false)
 	}
@@ -110,7 +110,7 @@ func (c *conn) appendRequestLine(b []byte, h *Head) []byte {
 // endReply is the first header block of a reply, or a 1xx before it.
 func (c *conn) endReply(s *stream, m *message) {
 	end := c.block.end
-	word := m.reply(end, s.bodiless)
+	word := m.reply(end, s)
 	switch {
 	case word != "":
 	case m.head.Status < 200:
@@ -120,8 +120,9 @@ func (c *conn) endReply(s *stream, m *message) {
 		}
 	default:
 		s.answered = true
+		s.connected(m.head.Status)
 		s.want = m.head.ContentLength
-		if s.bodiless || noContent(m.head.Status) {
+		if s.bodiless || (noContent(m.head.Status) && s.tunnel == noTunnel) {
 			s.want = 0
 		}
 	}
@@ -142,8 +143,9 @@ func (c *conn) endReply(s *stream, m *message) {
 // content-length says (RFC 9113, 8.1.1).
 func noContent(status int) bool { return status == 204 || status == 304 }
 
-// reply checks the fields of a reply (RFC 9113, 8.3.2) and fills in the head.
-func (m *message) reply(end, bodiless bool) string {
+// reply checks the fields of a reply to s (RFC 9113, 8.3.2) and fills in the
+// head.
+func (m *message) reply(end bool, s *stream) string {
 	h := &m.head
 	if len(m.fields) == 0 || string(m.fields[0].Name) != ":status" {
 		return "status_missing"
@@ -167,7 +169,10 @@ func (m *message) reply(end, bodiless bool) string {
 	if word := m.regular(m.fields[1:]); word != "" {
 		return word
 	}
-	if end && (bodiless || noContent(h.Status)) {
+	switch {
+	case s.tunnel != noTunnel && accepts(h.Status):
+		m.dropLength()
+	case end && (s.bodiless || noContent(h.Status)):
 		h.ContentLength = 0
 		return ""
 	}

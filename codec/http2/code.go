@@ -15,5 +15,6 @@ const (
 	codeRefusedStream    code = 0x7
 	codeCancel           code = 0x8
 	codeCompressionError code = 0x9
+	codeConnectError     code = 0xa
 	codeEnhanceYourCalm  code = 0xb
 )

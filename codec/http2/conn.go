@@ -77,8 +77,13 @@ type conn struct {
 	settled, acked bool
 	// maxStreams is the peer's MAX_CONCURRENT_STREAMS.
 	maxStreams uint32
+	// peerConnect: the peer takes extended CONNECT; deferring: some wait to
+	// learn it.
+	peerConnect, deferring bool
 
 	drain drain
+	// farewell is the last id of the peer's latest GOAWAY.
+	farewell uint32
 	// peerClosed: the peer has finished sending.
 	peerClosed bool
 
@@ -96,6 +101,7 @@ func (c *conn) init(sink codec.Sink, owner codec.Owner, mem *codec.Memory, l *Li
 	c.in = newInflow(initialWindow)
 	c.out = outflow{avail: initialWindow}
 	c.recvInitial, c.sendInitial = initialWindow, initialWindow
+	c.farewell = maxStreamID
 	c.earn(slackMax)
 }
 

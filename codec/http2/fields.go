@@ -4,6 +4,8 @@ package http2
 
 import (
 	"bytes"
+	"math"
+	"slices"
 
 	"github.com/sideloop/sideloop/codec"
 	"github.com/sideloop/sideloop/codec/http2/hpack"
@@ -83,13 +85,16 @@ func ruleOf(name []byte) fieldRule {
 // (RFC 7541, 7.1.3).
 const guessable = 20
 
+// teTrailers is all that te may say (RFC 9113, 8.2.2).
+var teTrailers = []byte("trailers")
+
 // legal tells that a field may be in a message of HTTP/2.
 func legal(f *hpack.Field, rule fieldRule) bool {
 	switch {
 	case rule == hop || !all(f.Name, &nameByte) || !validValue(f.Value):
 		return false
 	case rule == te:
-		return string(f.Value) == "trailers"
+		return bytes.EqualFold(f.Value, teTrailers)
 	}
 	return true
 }
@@ -180,8 +185,9 @@ func setOnce(dst *[]byte, f *hpack.Field) bool {
 }
 
 // request checks the fields of a request (RFC 9113, 8.3.1) and fills in the
-// head. end tells that no body follows.
-func (m *message) request(end bool) string {
+// head. end tells that no body follows, connect that extended CONNECT was
+// announced (RFC 8441).
+func (m *message) request(end, connect bool) string {
 	h := &m.head
 	i := 0
 	for ; i < len(m.fields) && len(m.fields[i].Name) > 0 && m.fields[i].Name[0] == ':'; i++ {
@@ -196,8 +202,9 @@ func (m *message) request(end bool) string {
 			known = setOnce(&h.AuthorityName, f)
 		case ":path":
 			known = setOnce(&h.PathName, f)
+		case ":protocol":
+			known = connect && setOnce(&h.ConnectProto, f)
 		}
-		// :protocol is unknown as RFC 8441 is not announced.
 		if !known {
 			return "pseudo_field"
 		}
@@ -208,27 +215,78 @@ func (m *message) request(end bool) string {
 	if word := h.checkTarget(); word != "" {
 		return word
 	}
-	m.dropHost()
+	if word := m.settleHost(); word != "" {
+		return word
+	}
+	if h.isConnect() {
+		m.dropLength()
+	}
 	return m.endLength(end)
 }
 
-// dropHost removes host fields that differ from :authority, which wins, so that
-// nobody behind us decides otherwise.
-func (m *message) dropHost() {
+// settleHost checks host against :authority: it must name the same, so that
+// nobody behind us decides otherwise. Where it stands alone it becomes
+// :authority, which a request that is forwarded must have (RFC 9113, 8.3.1).
+func (m *message) settleHost() string {
 	h := &m.head
-	for i := 0; i < len(h.Fields); {
-		f := &h.Fields[i]
-		if ruleOf(f.Name) == host && differs(f, h.AuthorityName) {
-			h.Fields = append(h.Fields[:i], h.Fields[i+1:]...)
+	at := -1
+	for i := range h.Fields {
+		if ruleOf(h.Fields[i].Name) != host {
 			continue
 		}
-		i++
+		if at >= 0 {
+			return "host"
+		}
+		at = i
 	}
+	switch {
+	case at < 0:
+		return ""
+	case len(h.AuthorityName) > 0:
+		if !sameAuthority(h.Fields[at].Value, h.AuthorityName, h.Scheme) {
+			return "host_mismatch"
+		}
+	case !validAuthority(h.Fields[at].Value):
+		return "host"
+	default:
+		h.AuthorityName = h.Fields[at].Value
+		h.Fields = append(h.Fields[:at], h.Fields[at+1:]...)
+	}
+	return ""
+}
+
+// sameAuthority compares two authorities of a scheme as RFC 3986, 6.2 does.
+func sameAuthority(a, b, scheme []byte) bool {
+	var port string
+	switch string(scheme) {
+	case "http":
+		port = ":80"
+	case "https":
+		port = ":443"
+	}
+	trim := func(x []byte) []byte {
+		if n := len(x) - len(port); n > 0 && string(x[n:]) == port {
+			return x[:n]
+		}
+		return x
+	}
+	return bytes.EqualFold(trim(a), trim(b))
 }
 
 // differs tells that a host field contradicts :authority.
 func differs(f *hpack.Field, authority []byte) bool {
 	return len(authority) > 0 && !bytes.EqualFold(f.Value, authority)
+}
+
+// dropLength takes the content-length off a message that has none: CONNECT and
+// the reply that accepts it (RFC 9110, 9.3.6).
+func (m *message) dropLength() {
+	h := &m.head
+	if h.ContentLength == codec.BodyUnknown {
+		return
+	}
+	h.ContentLength = codec.BodyUnknown
+	h.Fields = slices.DeleteFunc(h.Fields, func(f hpack.Field) bool { return ruleOf(f.Name) == contentLength })
 }
 
 // endLength settles the content-length of a message that may end with its head.
@@ -250,9 +308,12 @@ func (h *Head) checkTarget() string {
 		return "method"
 	case !validAuthority(h.AuthorityName):
 		return "authority"
-	case string(h.MethodName) == "CONNECT":
+	case h.ConnectProto != nil && (!h.isConnect() || !all(h.ConnectProto, &methodByte)):
+		// RFC 8441, 4
+		return "protocol"
+	case h.isConnect() && h.ConnectProto == nil:
 		// RFC 9113, 8.5
-		if h.Scheme != nil || h.PathName != nil || len(h.AuthorityName) == 0 {
+		if h.Scheme != nil || h.PathName != nil || !hasPort(h.AuthorityName) {
 			return "connect"
 		}
 		return ""
@@ -273,6 +334,17 @@ func validAuthority(b []byte) bool {
 		}
 	}
 	return true
+}
+
+// hasPort tells that an authority ends with a port number, as that of CONNECT
+// must (RFC 9110, 9.3.6).
+func hasPort(authority []byte) bool {
+	i := bytes.LastIndexByte(authority, ':')
+	if i <= 0 {
+		return false
+	}
+	port, ok := parseLength(authority[i+1:])
+	return ok && port > 0 && port <= math.MaxUint16
 }
 
 // validScheme is RFC 3986, 3.1.

@@ -53,6 +53,18 @@ func TestMalformedRequests(t *testing.T) {
 		{"path in :authority", ":method=GET :scheme=http :path=/ :authority=h/x", "authority"},
 		{"CONNECT with :path", ":method=CONNECT :authority=h:1 :path=/", "connect"},
 		{"CONNECT without :authority", ":method=CONNECT", "connect"},
+		{"CONNECT with host alone", ":method=CONNECT host=h:1", "connect"},
+		{"CONNECT without port", ":method=CONNECT :authority=h", "connect"},
+		{"CONNECT with an empty port", ":method=CONNECT :authority=h:", "connect"},
+		{"CONNECT with port 0", ":method=CONNECT :authority=h:0", "connect"},
+		{"CONNECT with port 65536", ":method=CONNECT :authority=h:65536", "connect"},
+		{"CONNECT with a port only", ":method=CONNECT :authority=:1", "connect"},
+		{"host unlike :authority", line + "host=x", "host_mismatch"},
+		{"host with another scheme's port", line + "host=h:443", "host_mismatch"},
+		{"empty host beside :authority", line + "host=", "host_mismatch"},
+		{"two host", line + "host=h host=h", "host"},
+		{"path in host", ":method=GET :scheme=http :path=/ host=a/b", "host"},
+		{"user in host", ":method=GET :scheme=http :path=/ host=u@a", "host"},
 		{"length without digits", line + "content-length=1x", "content_length"},
 		{"negative length", line + "content-length=-1", "content_length"},
 		{"empty length", line + "content-length=", "content_length"},
@@ -79,9 +91,10 @@ func TestRequestsThatAreFine(t *testing.T) {
 		{name: "equal lengths", text: "> HEADERS 1 GET content-length=1 content-length=1\n= 1 headers GET h/ length 1 content-length=1 content-length=1"},
 		{name: "OPTIONS *", text: "> HEADERS 1 end :method=OPTIONS :scheme=http :path=*\n= 1 headers OPTIONS * end"},
 		{name: "CONNECT", text: "> HEADERS 1 :method=CONNECT :authority=h:1\n= 1 headers CONNECT h:1"},
-		{name: "host alone", text: "> HEADERS 1 end :method=GET :scheme=http :path=/ host=a\n= 1 headers GET / host=a end"},
+		{name: "te Trailers", text: "> HEADERS 1 end GET te=Trailers\n= 1 headers GET h/ te=Trailers end"},
+		{name: "host alone becomes :authority", text: "> HEADERS 1 end :method=GET :scheme=http :path=/ a=b host=a:1 c=d\n= 1 headers GET a:1/ a=b c=d end"},
 		{name: "host like :authority", text: "> HEADERS 1 end GET host=H\n= 1 headers GET h/ host=H end"},
-		{name: "host unlike :authority is dropped", text: "> HEADERS 1 end GET a=1 host=x b=2\n= 1 headers GET h/ a=1 b=2 end"},
+		{name: "host like :authority but for the scheme's port", text: "> HEADERS 1 end GET host=h:80\n= 1 headers GET h/ host=h:80 end"},
 		{name: "empty value", text: "> HEADERS 1 end GET a=\n= 1 headers GET h/ a= end"},
 		{name: "ninety crumbs and fifteen fields", text: "> HEADERS 1 end GET" + strings.Repeat(" cookie=a\\eb", 90) + strings.Repeat(" x=y", 15) +
 			"\n= 1 headers GET h/" + strings.Repeat(" cookie=a=b", 90) + strings.Repeat(" x=y", 15) + " end"},
@@ -178,6 +191,8 @@ func TestIllegalFieldsAreNotSent(t *testing.T) {
 			. open
 			. 1 head CONNECT :authority=h:1
 			< HEADERS 1 :method=CONNECT :authority=h:1
+			> SETTINGS ENABLE_CONNECT_PROTOCOL=1
+			< SETTINGS ack
 			. open
 			. 3 head CONNECT :authority=h:1 :protocol=websocket /chat
 			< HEADERS 3 :method=CONNECT :scheme=http :authority=h:1 :path=/chat :protocol=websocket`},

@@ -62,6 +62,12 @@ func (c *conn) checkDrained() {
 // server that never pushes.
 func (c *conn) readGoAway(p []byte) {
 	last := binary.BigEndian.Uint32(p) & maxStreamID
+	if last > c.farewell {
+		// RFC 9113, 6.8
+		c.fail(codeProtocolError, "goaway_last_grows")
+		return
+	}
+	c.farewell = last
 	if code(binary.BigEndian.Uint32(p[4:])) != codeNoError {
 		c.owner.Glitch("goaway_error")
 	}
@@ -76,10 +82,15 @@ func (c *conn) readGoAway(p []byte) {
 }
 
 // refuseAbove ends the client's streams that the server has not looked at and
-// never will, so that they can be retried elsewhere.
+// never will, so that they can be retried elsewhere. Those that it has begun to
+// answer it has looked at, whatever it says.
 func (c *conn) refuseAbove(last uint32) {
 	for _, s := range c.table.all() {
-		if s.id > last {
+		switch {
+		case s.id <= last:
+		case s.answered:
+			c.lose(s, codec.UpstreamReset)
+		default:
 			c.lose(s, codec.UpstreamRefused)
 		}
 	}

@@ -4,6 +4,7 @@ package http2
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"github.com/sideloop/sideloop/codec"
@@ -34,14 +35,36 @@ var _ codec.Head = (*Head)(nil)
 // Protocol implements codec.Head.
 func (h *Head) Protocol() codec.Protocol { return codec.HTTP2 }
 
-// Get implements codec.Head over the regular fields.
+// Get implements codec.Head over the regular fields. Cookie crumbs are one value
+// outside of HTTP/2 (RFC 9113, 8.2.3).
 func (h *Head) Get(name string) ([]byte, bool) {
 	for i := range h.Fields {
-		if string(h.Fields[i].Name) == name {
-			return h.Fields[i].Value, true
+		if string(h.Fields[i].Name) != name {
+			continue
 		}
+		if name == "cookie" {
+			return joinCrumbs(h.Fields[i:]), true
+		}
+		return h.Fields[i].Value, true
 	}
 	return nil, false
+}
+
+// joinCrumbs is the value of a cookie whose first crumb is the first field. A
+// cookie that is not split is not copied.
+func joinCrumbs(fields []hpack.Field) []byte {
+	joined, copied := fields[0].Value, false
+	for i := range fields[1:] {
+		f := &fields[1+i]
+		if string(f.Name) != "cookie" {
+			continue
+		}
+		if !copied {
+			joined, copied = slices.Clip(joined), true
+		}
+		joined = append(append(joined, "; "...), f.Value...)
+	}
+	return joined
 }
 
 // Method implements codec.Head.
@@ -111,6 +134,9 @@ func grpcUnit(c byte) (time.Duration, bool) {
 	}
 	return 0, false
 }
+
+// isConnect tells a request for a tunnel, plain or extended.
+func (h *Head) isConnect() bool { return string(h.MethodName) == "CONNECT" }
 
 // Streaming implements codec.Head: gRPC exchanges may last.
 func (h *Head) Streaming() bool {

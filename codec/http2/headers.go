@@ -121,9 +121,7 @@ func (c *conn) addFragment(p []byte) bool {
 func (c *conn) endBlock(p []byte) {
 	m := c.shared.message()
 	fields, err := c.dec.Decode(m.fields[:0], p, c.limits.HeaderList, c.limits.HeaderFields)
-	if err == nil {
-		m.fields = fields
-	}
+	m.fields = fields
 	tooLarge := errors.Is(err, hpack.ErrListTooLarge) || errors.Is(err, hpack.ErrTooManyFields)
 	switch {
 	case errors.Is(err, hpack.ErrBomb):
@@ -162,6 +160,10 @@ func (c *conn) endHeaders(m *message, tooLarge bool) {
 // 8.1).
 func (c *conn) endTrailers(s *stream, m *message) {
 	switch {
+	case s.tunnel != noTunnel:
+		// RFC 9113, 8.5
+		c.streamError(s, codeProtocolError, "tunnel_headers")
+		return
 	case !c.block.end:
 		c.streamError(s, codeProtocolError, "headers_without_end")
 		return

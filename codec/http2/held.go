@@ -110,8 +110,8 @@ func (h *held) take(mem *codec.Memory, n int) {
 
 // drop gives the buffer back, sent or not. The holder still waits.
 func (h *held) drop(mem *codec.Memory) {
+	mem.Unhold(&h.holding, h.holding.Bytes())
 	if h.buffer != nil {
-		mem.Unhold(&h.holding, h.holding.Bytes())
 		mem.Put(h.buffer)
 	}
 	*h = held{waiting: h.waiting, holding: h.holding}

@@ -49,6 +49,9 @@ type Limits struct {
 	// SettingsEntries bounds the entries of one SETTINGS frame.
 	SettingsEntries int
 
+	// Connect lets a server take CONNECT, plain and extended (RFC 8441).
+	Connect bool
+
 	// SetupTime is how long a client may take to the end of its first
 	// SETTINGS.
 	SetupTime time.Duration

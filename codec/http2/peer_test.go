@@ -130,7 +130,7 @@ func (p *player) sendData(id uint32, words []string) {
 
 var settingNames = map[string]http2.SettingID{
 	"HEADER_TABLE_SIZE": 1, "ENABLE_PUSH": 2, "MAX_CONCURRENT_STREAMS": 3,
-	"INITIAL_WINDOW_SIZE": 4, "MAX_FRAME_SIZE": 5, "MAX_HEADER_LIST_SIZE": 6, "UNKNOWN": 0x99,
+	"INITIAL_WINDOW_SIZE": 4, "MAX_FRAME_SIZE": 5, "MAX_HEADER_LIST_SIZE": 6, "ENABLE_CONNECT_PROTOCOL": 8, "UNKNOWN": 0x99,
 }
 
 func (p *player) sendSettings(words []string) {

@@ -61,7 +61,7 @@ func (c *conn) mustHold(n int) bool {
 // window.
 func (c *conn) enqueue(s *stream) {
 	switch {
-	case s.queued:
+	case s.queued || s.deferred != nil:
 	case s.held.left() > 0 && s.out.room() == 0:
 		c.watchDeadEnd()
 	default:

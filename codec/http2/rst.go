@@ -36,7 +36,7 @@ func (c *conn) resetReason(s *stream, e code) codec.Reason {
 	switch {
 	case c.isServer():
 		return codec.DownstreamReset
-	case e == codeRefusedStream:
+	case e == codeRefusedStream && !s.answered:
 		return codec.UpstreamRefused
 	case e == codeNoError && s.state == stateHalfRemote:
 		// The reply was complete; the server has no use for the rest of the

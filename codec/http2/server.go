@@ -2,7 +2,11 @@
 
 package http2
 
-import "github.com/sideloop/sideloop/codec"
+import (
+	"strconv"
+
+	"github.com/sideloop/sideloop/codec"
+)
 
 // Server is an HTTP/2 session in the server role. It implements
 // codec.ServerSession.
@@ -58,15 +62,16 @@ func (c *conn) openRequest(m *message, tooLarge bool) {
 		c.refuseRequest(codeRefusedStream, "too_many_streams")
 		return
 	case tooLarge:
-		c.answerTooLarge()
+		c.answerTooLarge(m)
 		return
 	}
-	if word := m.request(end); word != "" {
+	if word := m.request(end, c.limits.Connect); word != "" {
 		c.refuseRequest(codeProtocolError, word)
 		return
 	}
 	s := c.open(id)
 	s.answered = true
+	s.tunnel = m.head.tunnel()
 	s.want = m.head.ContentLength
 	receiver := c.accept.OnRequest(s)
 	if s.state == stateClosed {
@@ -85,16 +90,29 @@ func (c *conn) refuseRequest(e code, word string) {
 	c.refuse(c.block.id, e, word)
 }
 
-// answerTooLarge replies to a request whose header list is over the limit.
-func (c *conn) answerTooLarge() {
+// answerTooLarge replies to a request whose header list is over the limit. m has
+// the fields within it, which may tell that a gRPC client wants to know.
+func (c *conn) answerTooLarge(m *message) {
 	id, end := c.block.id, c.block.end
 	if !c.countReply("header_too_large") {
 		return
 	}
 	c.owner.Glitch("header_too_large")
+	const r = codec.HeaderTooLarge
+	m.head.Fields = m.fields
 	scratch := c.mem.Get()
-	scratch.B = c.enc.AppendStatus(scratch.B, codec.HeaderTooLarge.HTTPStatus())
-	scratch.B = c.enc.AppendField(scratch.B, []byte(codec.ReasonHeader), []byte(codec.HeaderTooLarge.String()), false)
+	field := func(name, value string) {
+		scratch.B = c.enc.AppendField(scratch.B, []byte(name), []byte(value), false)
+	}
+	if m.head.Streaming() {
+		scratch.B = c.enc.AppendStatus(scratch.B, 200)
+		field("content-type", "application/grpc")
+		field("grpc-status", strconv.Itoa(r.GRPCStatus()))
+		field("grpc-message", r.String()+": "+r.Text())
+	} else {
+		scratch.B = c.enc.AppendStatus(scratch.B, r.HTTPStatus())
+	}
+	field(codec.ReasonHeader, r.String())
 	c.writeBlock(id, scratch.B, true)
 	c.mem.Put(scratch)
 	if end {

@@ -12,6 +12,7 @@ const (
 	settingInitialWindowSize = 0x4
 	settingMaxFrameSize      = 0x5
 	settingMaxHeaderListSize = 0x6
+	settingConnectProtocol   = 0x8 // RFC 8441, 3
 )
 
 // settingSize is the size of one entry.
@@ -26,10 +27,13 @@ const unlimitedStreams = 1<<32 - 1
 // writeSettings writes our SETTINGS, which take effect with their
 // acknowledgement, and raises the connection's window.
 func (c *conn) writeSettings() {
-	var entries [4 * settingSize]byte
+	var entries [5 * settingSize]byte
 	b := entries[:0]
 	if c.isServer() {
 		b = appendSetting(b, settingMaxStreams, c.limits.MaxStreams)
+		if c.limits.Connect {
+			b = appendSetting(b, settingConnectProtocol, 1)
+		}
 	} else {
 		b = appendSetting(b, settingEnablePush, 0)
 	}
@@ -85,6 +89,9 @@ func (c *conn) readSettings(p []byte) {
 	if first && c.isServer() {
 		c.set(alarmAck, c.limits.AckTime)
 	}
+	if first {
+		c.settleTunnels()
+	}
 	c.flush()
 }
 
@@ -111,6 +118,13 @@ func (c *conn) apply(id uint16, value uint32) {
 		if value < maxFrameSize || value > maxFrameSizeLimit {
 			c.fail(codeProtocolError, "settings_frame_size")
 		}
+	case settingConnectProtocol:
+		// It must not be taken back (RFC 8441, 3).
+		if value > 1 || (value == 0 && c.peerConnect) {
+			c.fail(codeProtocolError, "settings_connect_protocol")
+			return
+		}
+		c.peerConnect = value == 1
 	}
 }
 

@@ -24,6 +24,10 @@ type stream struct {
 	bodiless bool
 	// informational counts 1xx replies.
 	informational uint8
+	// tunnel is set of CONNECT until it is refused; deferred while its head
+	// waits.
+	tunnel   tunnel
+	deferred *deferred
 
 	in  inflow
 	out outflow
@@ -80,7 +84,7 @@ func (c *conn) finish(s *stream, how ending) {
 	c.queue.remove(s)
 	s.held.drop(c.mem)
 	s.state = stateClosed
-	s.receiver = nil
+	s.receiver, s.deferred = nil, nil
 	c.table.remove(s.id)
 	c.past[how].note(s.id)
 	if c.busy > 0 {
@@ -147,8 +151,17 @@ func (s *stream) SendHeaders(h codec.Head, body []byte, end bool) {
 		c.writeHead1xx(s, head)
 		return
 	}
+	if !c.isServer() {
+		s.bodiless = string(head.MethodName) == "HEAD"
+		if s.tunnel = head.tunnel(); s.tunnel == extendedTunnel && !c.peerConnect {
+			s.deferHead(head)
+			s.SendData(body, end)
+			return
+		}
+	} else {
+		s.connected(head.Status)
+	}
 	s.begun = true
-	s.bodiless = string(head.MethodName) == "HEAD"
 	last := end && len(body) == 0
 	c.writeMessageHead(s.id, head, last)
 	if !last {
@@ -167,7 +180,7 @@ func (s *stream) SendData(b []byte, end bool) {
 	case c.dead:
 		c.sendNothing(s, end)
 		return
-	case !s.begun || (len(b) == 0 && !end):
+	case !s.begun && s.deferred == nil, len(b) == 0 && !end:
 		return
 	}
 	if !s.held.waiting && !c.mustHold(len(b)) {
@@ -196,7 +209,7 @@ func (s *stream) SendTrailers(t codec.Head) {
 	case c.dead:
 		c.sendNothing(s, true)
 		return
-	case !s.begun:
+	case !s.begun && s.deferred == nil:
 		return
 	}
 	fields := t.(*Head).Fields
@@ -226,9 +239,25 @@ func (s *stream) Reset(r codec.Reason) {
 	// A client stream whose HEADERS were never sent is idle for the peer, and
 	// an idle stream must not be reset (RFC 9113, 6.4).
 	if !c.dead && (c.isServer() || s.begun) {
-		c.writeRSTStream(s.id, code(r.HTTP2Code()))
+		c.writeRSTStream(s.id, s.resetCode(r))
 	}
 	c.finish(s, endedByUs)
+}
+
+// resetCode is the code of an RST_STREAM for reason r. To a server all that
+// matters of ours is that nobody waits any more.
+func (s *stream) resetCode(r codec.Reason) code {
+	switch {
+	case r == codec.ReasonNone:
+		return codeNoError
+	case !s.conn.isServer() || s.tunnel == extendedTunnel:
+		// RFC 8441, 5, for the latter.
+		return codeCancel
+	case s.tunnel == plainTunnel:
+		// RFC 9113, 8.5
+		return codeConnectError
+	}
+	return code(r.HTTP2Code())
 }
 
 // Blocked implements codec.Stream.
@@ -257,8 +286,8 @@ func (s *stream) Evict() {
 // abandon resets a stream for a reason of our own and tells its receiver.
 func (c *conn) abandon(s *stream, r codec.Reason) {
 	receiver := s.receiver
-	if !c.dead {
-		c.writeRSTStream(s.id, code(r.HTTP2Code()))
+	if !c.dead && (c.isServer() || s.begun) {
+		c.writeRSTStream(s.id, s.resetCode(r))
 	}
 	c.finish(s, endedByUs)
 	if receiver != nil {

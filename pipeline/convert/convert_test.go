@@ -376,6 +376,14 @@ func TestLocalReplies(t *testing.T) {
 		if v, _ := h.Get("grpc-status"); string(v) != fmt.Sprint(r.GRPCStatus()) || len(body) > 0 || h.HTTPStatus() != 200 {
 			t.Errorf("grpc: %v: %v %q", r, h, body)
 		}
+		if v, _ := h.Get("grpc-message"); string(v) != r.String()+": "+r.Text() {
+			t.Errorf("grpc: %v: message %q", r, v)
+		} else if strings.ContainsFunc(string(v), func(c rune) bool { return c < ' ' || c > '~' || c == '%' }) {
+			t.Errorf("grpc: %v: %q needs percent-encoding", r, v)
+		}
+		if v, _ := h.Get("content-type"); string(v) != "application/grpc" {
+			t.Errorf("grpc: %v: content-type %q", r, v)
+		}
 	}
 }
 

@@ -69,6 +69,8 @@ type Asked struct {
 	GRPC bool
 	// Head requests get no content (RFC 9110, 9.3.2).
 	Head bool
+	// Connect requests ask for a tunnel.
+	Connect bool
 }
 
 // Ask notes what the reply to h will depend on.
@@ -77,7 +79,8 @@ func Ask(h codec.Head) Asked {
 		return Asked{}
 	}
 	_, sidecar := h.Get(nameProtocol)
-	return Asked{Sidecar: sidecar, GRPC: h.Streaming(), Head: string(h.Method()) == "HEAD"}
+	method := string(h.Method())
+	return Asked{Sidecar: sidecar, GRPC: h.Streaming(), Head: method == "HEAD", Connect: method == "CONNECT"}
 }
 
 // Trailers returns t for a message in protocol to; nil where the protocol has

@@ -38,9 +38,9 @@ func (d *Decoder) SetMaxTableSize(n int) { d.allowed = max(n, 0) }
 //
 // Fields over maxListSize (counted as RFC 7541, 4.1 does) or maxFields are not
 // kept; the rest is decoded only to keep the table in sync, and
-// ErrListTooLarge or ErrTooManyFields returned. Where that would take more than
-// twice maxListSize the error is ErrBomb. That and every other error means that
-// the connection cannot go on. With an error, dst is returned as it came.
+// ErrListTooLarge or ErrTooManyFields returned with those before. Where that
+// would take more than twice maxListSize the error is ErrBomb. That and every
+// other error means that the connection cannot go on; dst is returned as it came.
 func (d *Decoder) Decode(dst []Field, block []byte, maxListSize, maxFields int) ([]Field, error) {
 	if len(block)-maxListSize > maxListSize {
 		return dst, ErrBomb
@@ -53,10 +53,10 @@ func (d *Decoder) Decode(dst []Field, block []byte, maxListSize, maxFields int) 
 	if cap(d.scratch) > scratchKeep {
 		d.scratch = nil
 	}
-	if err != nil {
+	if err != nil && err != ErrListTooLarge && err != ErrTooManyFields {
 		return dst, err
 	}
-	return out, nil
+	return out, err
 }
 
 func (d *Decoder) decode(dst []Field, block []byte, maxListSize, maxFields int) ([]Field, error) {
@@ -82,6 +82,9 @@ func (d *Decoder) decode(dst []Field, block []byte, maxListSize, maxFields int) 
 		if size += f.Size(); size > maxListSize {
 			if size-maxListSize > maxListSize {
 				return dst, ErrBomb
+			}
+			if limit == nil {
+				dst = dst[:len(dst)-1]
 			}
 			limit = ErrListTooLarge
 		}
