@@ -376,6 +376,10 @@ func TestLocalReplies(t *testing.T) {
 		if v, _ := h.Get("grpc-status"); string(v) != fmt.Sprint(r.GRPCStatus()) || len(body) > 0 || h.HTTPStatus() != 200 {
 			t.Errorf("grpc: %v: %v %q", r, h, body)
 		}
+		h = c.LocalTrailers(r)
+		if v, _ := h.Get("grpc-status"); string(v) != fmt.Sprint(r.GRPCStatus()) || h.HTTPStatus() != 0 {
+			t.Errorf("grpc trailers: %v: %v", r, h)
+		}
 	}
 }
 
