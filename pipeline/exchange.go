@@ -49,7 +49,8 @@ type state struct {
 	grpcReply    bool // that reply may end early with a gRPC status
 
 	gather bool // sent is being completed before it goes out
-	tries  int  // upstream streams so far beyond the first
+	tries  int  // times it was sent again, other than
+	moves  int  // those because of a goodbye
 
 	// Credit for bytes that one side delivered and the other side has not
 	// taken yet.
