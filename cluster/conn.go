@@ -18,6 +18,7 @@ type conn struct {
 
 	opened   uint32       // requests so far
 	heard    bool         // the peer has said something, such as its limits
+	limit    int          // the streams it allows, as last stated
 	replaced bool         // a successor has been asked for
 	draining bool         // no more requests
 	shut     bool         // the session asked to be closed
@@ -95,28 +96,33 @@ func (c *conn) OnData(_ *eventloop.Conn, b []byte) int {
 	if c.shut {
 		return len(b)
 	}
-	if !c.heard {
-		c.hear()
+	if limit := c.session.Limit(); limit != c.limit || !c.heard {
+		c.hear(limit)
 	}
 	return n
 }
 
 // hear follows the first bytes of the peer, which state its limits where its
-// protocol has any.
-func (c *conn) hear() {
-	c.heard = true
-	c.pool.streams = c.session.Limit()
+// protocol has any, and every change of them.
+func (c *conn) hear(limit int) {
+	c.heard, c.limit = true, limit
+	c.pool.streams = limit
 	c.pool.changed()
 }
 
-// capacity is how many streams may be opened now. Until the peer has stated its
-// limit, the one that it last stated on another connection holds.
+// capacity is how many streams may be opened now.
 func (c *conn) capacity() int {
-	room := c.session.Capacity()
-	if !c.heard && c.pool.streams > 0 {
-		room = min(room, c.pool.streams-c.session.Active())
+	return min(c.session.Capacity(), c.allowed()-c.session.Active())
+}
+
+// allowed is how many streams the peer takes at once. Until it has stated that,
+// what it last stated on another connection holds.
+func (c *conn) allowed() int {
+	limit := c.session.Limit()
+	if !c.heard && c.pool.streams != unstated {
+		limit = min(limit, c.pool.streams)
 	}
-	return room
+	return limit
 }
 
 // OnWritable implements eventloop.Handler.

@@ -24,6 +24,8 @@ const (
 	// for the next one, so that a restart goes unnoticed. After that they are
 	// refused until the next dial is due.
 	patientFailures = 3
+	// unstated stands for a limit of streams before the host has said any.
+	unstated = -1
 )
 
 // backoff is the wait after the n-th failed dial in a row.
@@ -43,7 +45,7 @@ type pool struct {
 	leaving int     // connections that only finish what they carry
 	dialing int
 	waiting queue
-	streams int  // per connection, as the host last stated; 0 before
+	streams int  // per connection, as the host last stated
 	worn    bool // the last connection left at its request limit, without a successor
 
 	failures int          // failed dials in a row
@@ -55,7 +57,7 @@ type pool struct {
 }
 
 func newPool(m *Manager, c *Cluster, h *Host, p codec.Protocol) *pool {
-	n := &pool{manager: m, cluster: c, host: h, protocol: p}
+	n := &pool{manager: m, cluster: c, host: h, protocol: p, streams: unstated}
 	n.timer.Expire = n
 	n.task.Runner = n
 	return n
@@ -124,6 +126,9 @@ func (p *pool) mayDial() bool {
 	if p.retired || len(p.conns)+p.leaving+p.dialing >= maxConnections {
 		return false
 	}
+	if p.closedForNow() {
+		return false
+	}
 	if wait := p.dialAt - p.manager.loop.Now(); wait > 0 {
 		if p.dialing == 0 {
 			p.manager.loop.Schedule(&p.timer, time.Duration(wait))
@@ -131,6 +136,17 @@ func (p *pool) mayDial() bool {
 		return false
 	}
 	return true
+}
+
+// closedForNow tells of a host that takes no streams: it says on the connection
+// that it has when it takes some, and on another one it would not either.
+func (p *pool) closedForNow() bool {
+	for _, c := range p.conns {
+		if c.allowed() == 0 {
+			return true
+		}
+	}
+	return p.streams == 0 && p.dialing > 0
 }
 
 func (p *pool) startDial() {

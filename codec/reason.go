@@ -17,6 +17,7 @@ const (
 	UpstreamTimeout
 	UpstreamReset
 	UpstreamRefused
+	UpstreamGoAway
 	UpstreamClosed
 	UpstreamProtocolError
 	DownstreamReset
@@ -95,6 +96,7 @@ var reasons = [ReasonCount]reasonRow{
 	UpstreamTimeout:       {"upstream_timeout", "the upstream did not reply in time", 504, grpcDeadlineExceeded, h2Cancel, BoltTimeout},
 	UpstreamReset:         {"upstream_reset", "the upstream ended the request without a complete reply", 502, grpcUnavailable, h2InternalError, BoltUnknown},
 	UpstreamRefused:       {"upstream_refused", "the upstream refused the request before processing it", 502, grpcUnavailable, h2RefusedStream, BoltUnknown},
+	UpstreamGoAway:        {"upstream_goaway", "the upstream hosts kept ending their connections before looking at the request", 502, grpcUnavailable, h2RefusedStream, BoltUnknown},
 	UpstreamClosed:        {"upstream_closed", "the upstream connection was lost with the request in flight", 502, grpcUnavailable, h2InternalError, BoltUnknown},
 	UpstreamProtocolError: {"upstream_protocol_error", "the upstream's reply breaks its protocol", 502, grpcInternal, h2InternalError, BoltCodecException},
 	DownstreamReset:       {"downstream_reset", "the client cancelled the request", 499, grpcCancelled, h2Cancel, BoltUnknown},

@@ -62,7 +62,7 @@
 //	gnet v2.10                                     here
 //	---------------------------------------------  --------------------------------------------
 //	an error of accept ends the engine             loops without listeners; own accept, pausing
-//	listeners cannot come and go                   the same
+//	listeners cannot come and go                   the same; one that goes takes its queue
 //	a Unix listener takes and removes any socket   probe, directory lock, inode compared
 //	least-connections counts too late              counted at hand-over
 //	enrolment fails in silence                     a flag set in OnOpen is compared

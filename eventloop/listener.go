@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,13 +50,14 @@ type ListenConfig struct {
 type Listener struct {
 	reactor   *Reactor
 	config    ListenConfig
-	inner     net.Listener
+	inner     acceptor
 	file      socketFile
 	log       *slog.Logger
 	conns     atomic.Int64
 	refused   atomic.Uint64
 	exhausted chan struct{} // an enrolment found the process out of resources
 	quit      chan struct{}
+	hurry     chan struct{} // what is not on its way to a loop is dropped
 	done      chan struct{}
 	closeOnce sync.Once
 	closeErr  error
@@ -68,6 +70,7 @@ func (r *Reactor) Listen(config ListenConfig) (*Listener, error) {
 		log:       r.log.With("listener", config.Network+" "+config.Address),
 		exhausted: make(chan struct{}, 1),
 		quit:      make(chan struct{}),
+		hurry:     make(chan struct{}),
 		done:      make(chan struct{}),
 	}
 	if config.Accept == nil {
@@ -89,12 +92,16 @@ func (r *Reactor) Listen(config ListenConfig) (*Listener, error) {
 }
 
 func (ln *Listener) bind() (err error) {
+	var inner net.Listener
 	if ln.config.Network == "unix" {
-		ln.inner, ln.file, err = listenUnix(ln.config.Address)
-		return err
+		inner, ln.file, err = listenUnix(ln.config.Address)
+	} else {
+		lc := net.ListenConfig{KeepAlive: ln.config.KeepAlive}
+		inner, err = lc.Listen(context.Background(), ln.config.Network, ln.config.Address)
 	}
-	lc := net.ListenConfig{KeepAlive: ln.config.KeepAlive}
-	ln.inner, err = lc.Listen(context.Background(), ln.config.Network, ln.config.Address)
+	if err == nil {
+		ln.inner = inner.(acceptor)
+	}
 	return err
 }
 
@@ -127,22 +134,32 @@ func (ln *Listener) Conns() int { return int(ln.conns.Load()) }
 // Refused counts the connections closed because of MaxConns.
 func (ln *Listener) Refused() uint64 { return ln.refused.Load() }
 
-// Close stops accepting. Open connections live on.
+// Close stops accepting, once what waits in the kernel's queue is accepted. Open
+// connections live on.
 func (ln *Listener) Close() error {
 	ln.closeOnce.Do(func() {
 		ln.file.remove()
 		close(ln.quit)
-		ln.closeErr = ln.inner.Close()
+		interrupted := ln.inner.SetDeadline(time.Unix(1, 0)) // long past
+		patience := time.AfterFunc(closePatience, func() { close(ln.hurry) })
 		<-ln.done
+		patience.Stop()
+		ln.closeErr = errors.Join(interrupted, ln.inner.Close())
 		ln.reactor.release(ln)
 	})
 	return ln.closeErr
 }
 
-// run accepts until the listener is closed. Being out of descriptors or memory
-// makes it pause: clients then wait in the kernel's queue.
+// run accepts until the listener is closed.
 func (ln *Listener) run() {
 	defer close(ln.done)
+	ln.accept()
+	ln.takeBacklog()
+}
+
+// accept accepts until Close. Being out of descriptors or memory makes it pause:
+// clients then wait in the kernel's queue.
+func (ln *Listener) accept() {
 	pause, logged := acceptPauseMin, time.Time{}
 	for {
 		nc, err := ln.inner.Accept()
@@ -156,7 +173,7 @@ func (ln *Listener) run() {
 				continue
 			}
 		}
-		if errors.Is(err, net.ErrClosed) {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return
 		}
 		if time.Since(logged) > acceptLogEvery {
@@ -193,7 +210,7 @@ func (ln *Listener) admit(nc net.Conn) {
 	}
 	select {
 	case ln.reactor.enrolls <- struct{}{}:
-	case <-ln.quit:
+	case <-ln.hurry:
 		ln.drop(nc)
 		return
 	}

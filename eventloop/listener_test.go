@@ -199,7 +199,7 @@ func TestAbstractUnixSocket(t *testing.T) {
 
 // shortage is a listener that the kernel refuses connections for a while.
 type shortage struct {
-	net.Listener
+	acceptor
 	errs []error
 }
 
@@ -209,7 +209,7 @@ func (s *shortage) Accept() (net.Conn, error) {
 		s.errs = s.errs[1:]
 		return nil, &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept4", err)}
 	}
-	return s.Listener.Accept()
+	return s.acceptor.Accept()
 }
 
 // TestAcceptPausesAndResumes: no error of accept stops a listener, and each is
@@ -222,8 +222,8 @@ func TestAcceptPausesAndResumes(t *testing.T) {
 	errs := []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EPROTO, syscall.EPERM}
 	ln := &Listener{
 		reactor: r, config: ListenConfig{Accept: func(*Conn) Handler { return s }}, log: quiet(),
-		inner:     &shortage{Listener: inner, errs: errs},
-		exhausted: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
+		inner:     &shortage{acceptor: inner.(acceptor), errs: errs},
+		exhausted: make(chan struct{}, 1), quit: make(chan struct{}), hurry: make(chan struct{}), done: make(chan struct{}),
 	}
 	began := time.Now()
 	go ln.run()

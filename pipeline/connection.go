@@ -33,8 +33,7 @@ type connection struct {
 
 // connections is a worker's downstream connections.
 type connections struct {
-	first  *connection
-	length int
+	first *connection
 }
 
 func (l *connections) add(c *connection) {
@@ -43,7 +42,6 @@ func (l *connections) add(c *connection) {
 		c.next.prev = c
 	}
 	l.first = c
-	l.length++
 }
 
 func (l *connections) remove(c *connection) {
@@ -56,7 +54,6 @@ func (l *connections) remove(c *connection) {
 		c.next.prev = c.prev
 	}
 	c.prev, c.next = nil, nil
-	l.length--
 }
 
 func newConnection(w *Worker, ec *eventloop.Conn, chain *Chain) *connection {

@@ -49,9 +49,11 @@ type state struct {
 	replyStarted bool // its head was given to the client
 	tunnel       bool // the upstream has accepted a CONNECT
 	replyEnd     bool // the tunnel's reply was received to its end
+	grpcReply    bool // that reply may end early with a gRPC status
 
 	gather bool // sent is being completed before it goes out
-	tries  int  // upstream streams so far beyond the first
+	tries  int  // times it was sent again, other than
+	moves  int  // those because of a goodbye
 
 	// Credit for bytes that one side delivered and the other side has not
 	// taken yet.
@@ -79,7 +81,8 @@ func (e *exchange) finish(r codec.Reason) {
 }
 
 // fail ends the exchange for reason r and tells both sides: the client by a
-// reply if none has begun, else by a reset.
+// reply if none has begun, else by a reset, or by trailers where gRPC has a
+// status in them.
 func (e *exchange) fail(r codec.Reason) {
 	w := e.worker
 	host := ""
@@ -99,12 +102,18 @@ func (e *exchange) fail(r codec.Reason) {
 // answer tells the client that its request ended for reason r. A one-way Bolt
 // request of which more is to come has no reply; its rest is dropped.
 func (e *exchange) answer(r codec.Reason) {
-	if e.replyStarted || e.oneWay && e.from == codec.Bolt {
+	switch {
+	case e.grpcReply && !e.down.Blocked():
+		// A reset has no code that gRPC clients take for this status. What is
+		// held for a client that does not read is let go of by a reset.
+		e.down.SendTrailers(e.worker.convert.LocalTrailers(r))
+	case e.replyStarted || e.oneWay && e.from == codec.Bolt:
 		e.down.Reset(r)
 		return
+	default:
+		head, body := e.worker.convert.Local(e.from, r, e.asked)
+		e.down.SendHeaders(head, body, true)
 	}
-	head, body := e.worker.convert.Local(e.from, r, e.asked)
-	e.down.SendHeaders(head, body, true)
 	e.stopRequest()
 }
 

@@ -12,6 +12,11 @@ import (
 // again.
 const maxRetries = 3
 
+// maxMoves is how often a request is sent again because its connection said
+// goodbye before looking at it. That is no sign of trouble, so it is generous;
+// it ends with a host that says nothing else.
+const maxMoves = 32
+
 // forward sends the first part of a request upstream, or keeps it until there
 // is a stream.
 func (e *exchange) forward(head codec.Head, body []byte, end bool) {
@@ -61,15 +66,24 @@ func (e *exchange) retry(reason codec.Reason) {
 		e.fail(reason)
 		return
 	}
-	e.tries++
+	if reason == codec.UpstreamGoAway {
+		e.moves++
+	} else {
+		e.tries++
+	}
 	e.worker.stats.Add(stats.UpstreamRetries)
 	e.acquire()
 }
 
 func (e *exchange) retryable(r codec.Reason) bool {
+	if e.sent.head == nil || e.replyStarted || e.reply.head != nil {
+		return false
+	}
 	switch r {
 	case codec.ConnectFailed, codec.ConnectTimeout, codec.UpstreamRefused:
-		return e.sent.head != nil && !e.replyStarted && e.reply.head == nil && e.tries < maxRetries
+		return e.tries < maxRetries
+	case codec.UpstreamGoAway:
+		return e.moves < maxMoves
 	}
 	return false
 }

@@ -55,6 +55,7 @@ func (e *exchange) opened(h codec.Head) {
 // start gives the client the head of its reply.
 func (e *exchange) start(head codec.Head, body []byte, end bool) {
 	e.replyStarted = true
+	e.grpcReply = e.asked.GRPC && head.BodyLength() == codec.BodyUnknown
 	e.down.SendHeaders(head, body, end)
 	if end {
 		e.replied()

@@ -86,9 +86,6 @@ func (w *Worker) Drain() {
 	}
 }
 
-// Connections is the number of downstream connections.
-func (w *Worker) Connections() int { return w.conns.length }
-
 // Loop is the loop that the worker belongs to.
 func (w *Worker) Loop() *eventloop.Loop { return w.loop }
 

@@ -59,12 +59,12 @@ func (s *Server) closeListeners() {
 	}
 }
 
-// connections is the number of downstream connections of all loops.
+// connections is the number of downstream connections, those on their way to a
+// loop among them.
 func (s *Server) connections() int {
-	counts, _ := ask(s, (*pipeline.Worker).Connections)
 	n := 0
-	for _, c := range counts {
-		n += c
+	for _, l := range s.listeners {
+		n += l.socket.Conns()
 	}
 	return n
 }

@@ -61,7 +61,7 @@ func (c *conn) checkDrained() {
 // readGoAway is GOAWAY. From a client it says nothing about the streams of a
 // server that never pushes.
 func (c *conn) readGoAway(p []byte) {
-	last := binary.BigEndian.Uint32(p) & maxStreamID
+	last, why := binary.BigEndian.Uint32(p)&maxStreamID, codec.UpstreamGoAway
 	if last > c.farewell {
 		// RFC 9113, 6.8
 		c.fail(codeProtocolError, "goaway_last_grows")
@@ -70,6 +70,7 @@ func (c *conn) readGoAway(p []byte) {
 	c.farewell = last
 	if code(binary.BigEndian.Uint32(p[4:])) != codeNoError {
 		c.owner.Glitch("goaway_error")
+		why = codec.UpstreamRefused
 	}
 	if c.isServer() {
 		c.overhead(1, "goaway_flood")
@@ -77,21 +78,21 @@ func (c *conn) readGoAway(p []byte) {
 	}
 	c.drain = drainFinal
 	if c.overhead(1, "goaway_flood") {
-		c.refuseAbove(last)
+		c.refuseAbove(last, why)
 	}
 }
 
 // refuseAbove ends the client's streams that the server has not looked at and
 // never will, so that they can be retried elsewhere. Those that it has begun to
 // answer it has looked at, whatever it says.
-func (c *conn) refuseAbove(last uint32) {
+func (c *conn) refuseAbove(last uint32, why codec.Reason) {
 	for _, s := range c.table.all() {
 		switch {
 		case s.id <= last:
 		case s.answered:
 			c.lose(s, codec.UpstreamReset)
 		default:
-			c.lose(s, codec.UpstreamRefused)
+			c.lose(s, why)
 		}
 	}
 }

@@ -76,7 +76,7 @@ func TestClientGoAway(t *testing.T) {
 	runScripts(t, []script{
 		{name: "streams above the last id are refused, the rest finish", client: true, text: open + `
 			> GOAWAY 1 NO_ERROR
-			= 3 reset upstream_refused
+			= 3 reset upstream_goaway
 			. capacity 0
 			. active 1
 			> HEADERS 1 end :status=200
@@ -87,7 +87,7 @@ func TestClientGoAway(t *testing.T) {
 			> GOAWAY 2147483647 NO_ERROR
 			. capacity 0
 			> GOAWAY 1 NO_ERROR
-			= 3 reset upstream_refused`},
+			= 3 reset upstream_goaway`},
 		{name: "nothing open", client: true, text: `
 			> GOAWAY 2147483647 NO_ERROR
 			< GOAWAY 0 NO_ERROR

@@ -384,6 +384,10 @@ func TestLocalReplies(t *testing.T) {
 		if v, _ := h.Get("content-type"); string(v) != "application/grpc" {
 			t.Errorf("grpc: %v: content-type %q", r, v)
 		}
+		h = c.LocalTrailers(r)
+		if v, _ := h.Get("grpc-status"); string(v) != fmt.Sprint(r.GRPCStatus()) || h.HTTPStatus() != 0 {
+			t.Errorf("grpc trailers: %v: %v", r, h)
+		}
 	}
 }
 

@@ -43,9 +43,7 @@ func (c *Converter) Local(p codec.Protocol, r codec.Reason, asked Asked) (h code
 		// A trailers-only reply (gRPC over HTTP/2, Responses).
 		b.fields.head.Status = 200
 		b.fields.add("content-type", grpcType)
-		b.fields.number("grpc-status", int64(r.GRPCStatus()))
-		b.fields.add("grpc-message", b.fields.text(r.String()+": "+r.Text()))
-		b.fields.add(reasonHeader, b.fields.text(r.String()))
+		b.grpcStatus(r)
 		return &b.fields.head, nil
 	}
 	b.body = append(b.body[:0], r.String()...)
@@ -59,6 +57,22 @@ func (c *Converter) Local(p codec.Protocol, r codec.Reason, asked Asked) (h code
 		return &b.fields.head, nil
 	}
 	return &b.fields.head, b.body
+}
+
+// LocalTrailers returns the trailers that tell a gRPC client, whose reply has
+// begun, that it ended for reason r.
+func (c *Converter) LocalTrailers(r codec.Reason) codec.Head {
+	b := &c.local
+	b.fields.reset()
+	b.grpcStatus(r)
+	return &b.fields.head
+}
+
+// grpcStatus adds the fields that end a gRPC reply.
+func (b *localBuilder) grpcStatus(r codec.Reason) {
+	b.fields.number("grpc-status", int64(r.GRPCStatus()))
+	b.fields.add("grpc-message", b.fields.text(r.String()+": "+r.Text()))
+	b.fields.add(reasonHeader, b.fields.text(r.String()))
 }
 
 // Continue returns the reply that lets a client send the body which it holds
