@@ -18,6 +18,7 @@ const (
 	UpstreamReset
 	UpstreamRefused
 	UpstreamClosed
+	UpstreamUnresponsive
 	UpstreamProtocolError
 	DownstreamReset
 	DownstreamClosed
@@ -94,6 +95,7 @@ var reasons = [ReasonCount]reasonRow{
 	UpstreamReset:         {"upstream_reset", "the upstream ended the request without a complete reply", 502, grpcUnavailable, h2InternalError, BoltUnknown},
 	UpstreamRefused:       {"upstream_refused", "the upstream refused the request before processing it", 502, grpcUnavailable, h2RefusedStream, BoltUnknown},
 	UpstreamClosed:        {"upstream_closed", "the upstream connection was lost with the request in flight", 502, grpcUnavailable, h2InternalError, BoltUnknown},
+	UpstreamUnresponsive:  {"upstream_unresponsive", "the upstream host has stopped to answer, heartbeats included; its connection was closed", 502, grpcUnavailable, h2InternalError, BoltUnknown},
 	UpstreamProtocolError: {"upstream_protocol_error", "the upstream's reply breaks its protocol", 502, grpcInternal, h2InternalError, BoltCodecException},
 	DownstreamReset:       {"downstream_reset", "the client cancelled the request", 499, grpcCancelled, h2Cancel, BoltUnknown},
 	DownstreamClosed:      {"downstream_closed", "the client closed its connection with the request in flight", 499, grpcCancelled, h2Cancel, BoltUnknown},

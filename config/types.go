@@ -193,8 +193,20 @@ type Cluster struct {
 	ConnectTimeout    time.Duration
 	// IdleTimeout is 0 when the file states none.
 	IdleTimeout time.Duration
+	Keepalive   Keepalive
 	Hosts       []Host
 	Path        string
+}
+
+// Keepalive is how hosts that have died are noticed.
+type Keepalive struct {
+	// Set is false when the file says nothing.
+	Set bool
+	// Interval is how long a connection may be silent before it is probed,
+	// Timeout how long the answer may take.
+	Interval, Timeout time.Duration
+	// FastFail gives a connection up after its first probe without an answer.
+	FastFail bool
 }
 
 // Host is one address of a cluster.

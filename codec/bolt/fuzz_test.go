@@ -71,7 +71,7 @@ func FuzzClient(f *testing.F) {
 		talk := func(parts ...[]byte) (log []string, o owner) {
 			c := newClientEnd(1, tight)
 			calls := []*receiver{c.call(), c.call(), c.call()}
-			c.Heartbeat()
+			c.Probe()
 			c.sink.take()
 			for _, p := range parts {
 				if n := c.feed(p); n < len(p) && len(c.owner.shuts) == 0 {

@@ -77,6 +77,9 @@ type conn struct {
 	// maxStreams is the peer's MAX_CONCURRENT_STREAMS.
 	maxStreams uint32
 
+	// probes is how many of our PINGs have no answer yet.
+	probes int
+
 	drain drain
 	// peerClosed: the peer has finished sending.
 	peerClosed bool
