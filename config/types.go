@@ -94,6 +94,14 @@ type BoltOptions struct {
 	// GoAway tells clients of a draining proxy to leave, with a Bolt command
 	// that only some of them know.
 	GoAway bool
+	// MaxFrame is the largest frame in bytes, 0 for any.
+	MaxFrame uint32
+	// WholeFrame is the size up to which requests are forwarded whole, 0 for
+	// the default.
+	WholeFrame uint32
+	// MaxInFlight is how many requests of one connection may be in progress, 0
+	// for the default.
+	MaxInFlight uint32
 }
 
 // Router is a named set of virtual hosts.

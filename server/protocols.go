@@ -53,6 +53,15 @@ func downstreamServers(p *config.Proxy) []pipeline.Server {
 func boltServer(o config.BoltOptions) pipeline.Server {
 	limits := bolt.DefaultLimits()
 	limits.SendGoAway = o.GoAway
+	if o.MaxFrame > 0 {
+		limits.MaxFrame = int64(o.MaxFrame)
+	}
+	if o.WholeFrame > 0 {
+		limits.WholeFrame = int(o.WholeFrame)
+	}
+	if o.MaxInFlight > 0 {
+		limits.MaxInFlight = int(o.MaxInFlight)
+	}
 	return pipeline.Server{
 		Protocol: codec.Bolt,
 		Detect:   detectBolt,

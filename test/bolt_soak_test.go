@@ -280,12 +280,16 @@ func (c *soakClient) took(f boltFrame) {
 		return
 	}
 	c.waiting[f.id]--
-	c.total--
+	if !c.leaving { // else it counts as cancelled
+		c.total--
+	}
 	if f.status != 0 {
 		reason := f.get(codec.ReasonHeader)
-		c.sum.mu.Lock()
-		c.sum.failed[reason]++
-		c.sum.mu.Unlock()
+		if !c.leaving {
+			c.sum.mu.Lock()
+			c.sum.failed[reason]++
+			c.sum.mu.Unlock()
+		}
 		if reason == codec.UpstreamTimeout.String() {
 			if c.doubt[f.id] == 0 {
 				c.t.Errorf("a call with id %x timed out though none of that id may", f.id)
@@ -306,7 +310,9 @@ func (c *soakClient) took(f boltFrame) {
 		c.doubt[f.id]--
 	}
 	delete(c.calls, token)
-	c.sum.answered.Add(1)
+	if !c.leaving {
+		c.sum.answered.Add(1)
+	}
 }
 
 // call sends one random call.

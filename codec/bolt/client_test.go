@@ -258,7 +258,7 @@ func TestClientPeerClosed(t *testing.T) {
 
 // TestClientTooLargeReply costs its stream; the frame is dropped as it comes.
 func TestClientTooLargeReply(t *testing.T) {
-	c := newClientEnd(1, func(l *Limits) { l.WholeFrame, l.MaxContent = 64, 100 })
+	c := newClientEnd(1, func(l *Limits) { l.WholeFrame, l.MaxFrame = 64, 100 })
 	large, small := c.call(), c.call()
 	in := append(replyV1(1, string(make([]byte, 500))), replyV1(2, "ok")...)
 	c.feed(in[:100])

@@ -11,7 +11,7 @@ import (
 
 // tight makes every limit easy to reach.
 func tight(l *Limits) {
-	l.WholeFrame, l.StreamWindow, l.MaxContent = 64, 100, 1<<16
+	l.WholeFrame, l.StreamWindow, l.MaxFrame = 64, 100, 1<<16
 	l.HeartbeatBurst = 3
 }
 
