@@ -39,6 +39,9 @@ type Limits struct {
 	// SendGoAway makes Drain of a server session announce itself by a GoAway
 	// frame. Only some clients know it; others log an unknown command.
 	SendGoAway bool
+	// GoAwayGrace is how long requests are still served after it, which the
+	// client sent before it read it.
+	GoAwayGrace time.Duration
 }
 
 // The defaults of Limits.
@@ -70,6 +73,8 @@ const (
 	// defaultStallTimeout is a fraction of the timeouts that the waiting
 	// requests commonly have.
 	defaultStallTimeout = time.Second
+	// defaultGoAwayGrace is HTTP/2's round trip and a client's scheduling.
+	defaultGoAwayGrace = time.Second
 )
 
 // The limits that are not configurable.
@@ -105,5 +110,6 @@ func DefaultLimits() Limits {
 		HeartbeatEvery: defaultHeartbeatEvery,
 		HeadTimeout:    defaultHeadTimeout,
 		StallTimeout:   defaultStallTimeout,
+		GoAwayGrace:    defaultGoAwayGrace,
 	}
 }
