@@ -135,21 +135,38 @@ func (r Reason) row() *reasonRow {
 	return &reasons[r]
 }
 
+// words is the reasons by their words.
+var words = func() map[string]Reason {
+	m := make(map[string]Reason, ReasonCount)
+	for r := ReasonNone + 1; r < ReasonCount; r++ {
+		m[r.String()] = r
+	}
+	return m
+}()
+
+// ReasonOf is the reason with that word, which another Sideloop sent.
+func ReasonOf(word []byte) (r Reason, ok bool) {
+	r, ok = words[string(word)]
+	return r, ok
+}
+
 // BoltStatusFromHTTP maps the status of an HTTP reply that carries no Bolt
-// status of its own to one, as MOSN 1.x does.
+// status of its own to one: as MOSN 1.x does, and what MOSN has no status for
+// by its meaning.
 func BoltStatusFromHTTP(status int) uint16 {
-	switch status {
-	case 200, 202, 204:
+	if status >= 200 && status < 300 {
 		return BoltSuccess
+	}
+	switch status {
 	case 404, 502:
 		return BoltNoProcessor
-	case 503:
+	case 429, 503:
 		return BoltBusy
-	case 504:
+	case 408, 504:
 		return BoltTimeout
 	case 403:
 		return BoltServerException
-	case 400:
+	case 400, 431:
 		return BoltCodecException
 	case 413:
 		return BoltClientSendError
