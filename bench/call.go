@@ -128,7 +128,7 @@ type call struct {
 func newCall() *call {
 	c := &call{}
 	limits := bolt.DefaultLimits()
-	limits.MaxContent = maxReply
+	limits.MaxFrame = maxReply
 	c.session = bolt.NewClient(callSink{c}, c, &c.memory, &limits, 1)
 	return c
 }

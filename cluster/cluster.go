@@ -23,6 +23,8 @@ type Cluster struct {
 	// MaxRequestsPerConn is how many requests a connection carries before it
 	// is replaced; 0 means no limit.
 	MaxRequestsPerConn uint32
+	// Keepalive is what the configuration asks for, nil where it says nothing.
+	Keepalive *Keepalive
 	// BufferLimit is the high watermark, in bytes, of a connection's output; 0
 	// leaves the loop's own.
 	BufferLimit int
@@ -47,6 +49,7 @@ func New(c *config.Cluster) *Cluster {
 		ConnectTimeout:     c.ConnectTimeout,
 		IdleTimeout:        c.IdleTimeout,
 		MaxRequestsPerConn: c.MaxRequestPerConn,
+		Keepalive:          newKeepalive(c.Keepalive),
 		BufferLimit:        int(c.ConnBufferLimit),
 	}
 	if n.IdleTimeout == 0 {

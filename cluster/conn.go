@@ -25,20 +25,23 @@ type conn struct {
 	closed   bool         // the session has been closed
 	reason   codec.Reason // why
 	idleFrom int64        // loop time since which nothing is in flight
+	trial    bool         // not in service before its host gives a sign of life
+	life     life
 
-	tick, idle eventloop.Timer
-	task       eventloop.Task
+	tick, idle, beat eventloop.Timer
+	task             eventloop.Task
 }
 
 func newConn(p *pool, ec *eventloop.Conn) *conn {
 	c := &conn{pool: p, conn: ec, idleFrom: p.manager.loop.Now()}
-	c.tick.Expire, c.idle.Expire = (*ticker)(c), c
+	c.tick.Expire, c.idle.Expire, c.beat.Expire = (*ticker)(c), c, (*heartbeat)(c)
 	c.task.Runner = c
 	if p.cluster.BufferLimit > 0 {
 		ec.SetWatermarks(p.cluster.BufferLimit, p.cluster.BufferLimit/2)
 	}
 	c.session = p.manager.sessions[p.protocol](ec, c, p.manager.mem)
 	p.manager.loop.Schedule(&c.idle, p.cluster.IdleTimeout)
+	c.watch()
 	return c
 }
 
@@ -71,7 +74,11 @@ func (c *conn) Run() {
 	case c.closed:
 	case c.shut:
 		c.close(c.reason)
-		c.conn.Close()
+		if c.reason == codec.UpstreamUnresponsive {
+			c.conn.Abort() // nobody takes what is left to send
+		} else {
+			c.conn.Close()
+		}
 	case c.draining:
 		c.session.Drain()
 	}
@@ -82,6 +89,7 @@ func (c *conn) close(r codec.Reason) {
 	c.closed = true
 	c.tick.Stop()
 	c.idle.Stop()
+	c.beat.Stop()
 	c.pool.leave(c)
 	c.session.Close(r)
 	c.pool.changed()
@@ -92,6 +100,7 @@ func (c *conn) OnData(_ *eventloop.Conn, b []byte) int {
 	if c.shut || c.closed {
 		return len(b)
 	}
+	c.alive()
 	n := c.session.Feed(b, c.pool.manager.loop.Now())
 	if c.shut {
 		return len(b)
@@ -128,6 +137,7 @@ func (c *conn) allowed() int {
 // OnWritable implements eventloop.Handler.
 func (c *conn) OnWritable(*eventloop.Conn) {
 	if !c.closed {
+		c.alive()
 		c.session.Writable()
 	}
 }

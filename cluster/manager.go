@@ -57,7 +57,7 @@ func (m *Manager) Adopt(s Set) {
 	m.members = members
 	for key, p := range m.pools {
 		if c := used[key]; c != nil {
-			p.cluster = c
+			p.adopt(c)
 			continue
 		}
 		delete(m.pools, key)

@@ -49,6 +49,7 @@ type pool struct {
 	worn    bool // the last connection left at its request limit, without a successor
 
 	failures int          // failed dials in a row
+	suspect  bool         // the host stopped to answer; what connects may not mean that it does
 	failure  codec.Reason // of the last of them
 	dialAt   int64        // no dial before this loop time
 	timer    eventloop.Timer
@@ -84,9 +85,16 @@ func (p *pool) acquire(r *Request) (codec.Stream, codec.Reason) {
 	return nil, codec.ReasonNone
 }
 
-// refuses tells that the host failed often and its next dial is not due.
+// refuses tells that the host failed often and its next dial is not due, or that
+// it stopped to answer and is being tried.
 func (p *pool) refuses(now int64) bool {
-	return p.failures >= patientFailures && p.dialing == 0 && now < p.dialAt && !p.serves()
+	if p.failures < patientFailures || p.serves() {
+		return false
+	}
+	if p.dialing > 0 {
+		return p.suspect // one request waits for the verdict; it is enough
+	}
+	return now < p.dialAt
 }
 
 // serves tells that a connection takes requests now. One that has been told
@@ -163,32 +171,63 @@ func (p *pool) OnTimer(int64) { p.dial() }
 
 // OnDialed implements eventloop.DialHandler.
 func (p *pool) OnDialed(ec *eventloop.Conn) eventloop.Handler {
-	p.dialing--
-	p.failures, p.dialAt, p.worn = 0, 0, false
 	if p.retired {
+		p.dialing--
 		return nil
 	}
 	p.manager.stats.Add(stats.UpstreamConnections)
 	c := newConn(p, ec)
-	p.conns = append(p.conns, c)
-	p.changed()
+	if p.suspect && p.cluster.keepalive(p.protocol) != nil {
+		// The kernel of a frozen host accepts connections, too. Until the host
+		// itself answers, the dial is not over.
+		c.trial = true
+		p.manager.loop.Schedule(&c.beat, 0)
+		return c
+	}
+	p.enter(c)
 	return c
 }
 
-// OnDialFailed implements eventloop.DialHandler. What waits fails with the dial,
-// unless the host evidently serves: then it waits for the next one.
+// enter takes a connection into service, which ends its dial.
+func (p *pool) enter(c *conn) {
+	p.dialing--
+	p.failures, p.dialAt, p.worn, p.suspect = 0, 0, false, false
+	p.conns = append(p.conns, c)
+	if p.retired {
+		c.drain()
+	}
+	p.changed()
+}
+
+// unresponsive follows a host that stopped to answer: requests go to others, and
+// what connects to it from now on has to give a sign of life first.
+func (p *pool) unresponsive() {
+	p.suspect = true
+	p.failures = max(p.failures, patientFailures)
+	p.failure = codec.UpstreamUnresponsive
+	p.dialAt = p.manager.loop.Now() + int64(jitter(backoff[min(p.failures, len(backoff)-1)]))
+}
+
+// OnDialFailed implements eventloop.DialHandler.
 func (p *pool) OnDialFailed(err error) {
+	if isTimeout(err) {
+		p.dialFailed(codec.ConnectTimeout)
+	} else {
+		p.dialFailed(codec.ConnectFailed)
+	}
+}
+
+// dialFailed ends a dial that led to nothing. What waits fails with it, unless
+// the host evidently serves: then it waits for the next one.
+func (p *pool) dialFailed(reason codec.Reason) {
 	p.dialing--
 	now := p.manager.loop.Now()
 	p.dialAt = now + int64(jitter(backoff[min(p.failures, len(backoff)-1)]))
 	p.failures++
-	p.failure = codec.ConnectFailed
-	if isTimeout(err) {
-		p.failure = codec.ConnectTimeout
-	}
+	p.failure = reason
 	p.manager.stats.Add(stats.UpstreamConnectFailures)
 	if p.dialing == 0 && !p.serves() {
-		p.failWaiting(p.failure)
+		p.failWaiting(reason)
 		return
 	}
 	p.dial()
@@ -260,10 +299,26 @@ func (p *pool) leave(c *conn) {
 
 // gone forgets a connection that has closed.
 func (p *pool) gone(c *conn) {
+	if c.trial {
+		p.manager.stats.Add(stats.UpstreamConnectionsClosed)
+		p.dialFailed(codec.ConnectTimeout)
+		return
+	}
 	p.leave(c)
 	p.leaving--
 	p.manager.stats.Add(stats.UpstreamConnectionsClosed)
 	p.changed()
+}
+
+// adopt takes the cluster of a new configuration.
+func (p *pool) adopt(c *Cluster) {
+	if p.cluster == c {
+		return
+	}
+	p.cluster = c
+	for _, c := range p.conns {
+		c.watch()
+	}
 }
 
 // retire ends the pool: nothing new, what is in flight finishes.

@@ -19,6 +19,7 @@ const (
 	UpstreamRefused
 	UpstreamGoAway
 	UpstreamClosed
+	UpstreamUnresponsive
 	UpstreamProtocolError
 	DownstreamReset
 	DownstreamClosed
@@ -98,6 +99,7 @@ var reasons = [ReasonCount]reasonRow{
 	UpstreamRefused:       {"upstream_refused", "the upstream refused the request before processing it", 502, grpcUnavailable, h2RefusedStream, BoltUnknown},
 	UpstreamGoAway:        {"upstream_goaway", "the upstream hosts kept ending their connections before looking at the request", 502, grpcUnavailable, h2RefusedStream, BoltUnknown},
 	UpstreamClosed:        {"upstream_closed", "the upstream connection was lost with the request in flight", 502, grpcUnavailable, h2InternalError, BoltUnknown},
+	UpstreamUnresponsive:  {"upstream_unresponsive", "the upstream host has stopped to answer, heartbeats included; its connection was closed", 502, grpcUnavailable, h2InternalError, BoltUnknown},
 	UpstreamProtocolError: {"upstream_protocol_error", "the upstream's reply breaks its protocol", 502, grpcInternal, h2InternalError, BoltCodecException},
 	DownstreamReset:       {"downstream_reset", "the client cancelled the request", 499, grpcCancelled, h2Cancel, BoltUnknown},
 	DownstreamClosed:      {"downstream_closed", "the client closed its connection with the request in flight", 499, grpcCancelled, h2Cancel, BoltUnknown},
@@ -139,21 +141,38 @@ func (r Reason) row() *reasonRow {
 	return &reasons[r]
 }
 
+// words is the reasons by their words.
+var words = func() map[string]Reason {
+	m := make(map[string]Reason, ReasonCount)
+	for r := ReasonNone + 1; r < ReasonCount; r++ {
+		m[r.String()] = r
+	}
+	return m
+}()
+
+// ReasonOf is the reason with that word, which another Sideloop sent.
+func ReasonOf(word []byte) (r Reason, ok bool) {
+	r, ok = words[string(word)]
+	return r, ok
+}
+
 // BoltStatusFromHTTP maps the status of an HTTP reply that carries no Bolt
-// status of its own to one, as MOSN 1.x does.
+// status of its own to one: as MOSN 1.x does, and what MOSN has no status for
+// by its meaning.
 func BoltStatusFromHTTP(status int) uint16 {
-	switch status {
-	case 200, 202, 204:
+	if status >= 200 && status < 300 {
 		return BoltSuccess
+	}
+	switch status {
 	case 404, 502:
 		return BoltNoProcessor
-	case 503:
+	case 429, 503:
 		return BoltBusy
-	case 504:
+	case 408, 504:
 		return BoltTimeout
 	case 403:
 		return BoltServerException
-	case 400:
+	case 400, 431:
 		return BoltCodecException
 	case 413:
 		return BoltClientSendError

@@ -88,6 +88,15 @@ type ClientSession interface {
 	Open(r Receiver) Stream
 }
 
+// Prober is a ClientSession whose peer can be asked for a sign of life. Whatever
+// the peer sends is one, so the answer is not reported.
+type Prober interface {
+	// Probe asks the peer to answer at once. It is false, and nothing is
+	// asked, while an answer could not be expected of a living peer: a
+	// message that is under way stands in between, or reading is paused.
+	Probe() bool
+}
+
 // Acceptor is given each new request of a server session.
 type Acceptor interface {
 	// OnRequest returns the receiver of the request's events, which start

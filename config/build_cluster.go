@@ -43,6 +43,11 @@ func (b *builder) cluster(v view) Cluster {
 	}
 	c.ConnectTimeout, _ = v.duration("connect_timeout")
 	c.IdleTimeout, _ = v.duration("idle_timeout")
+	if k := v.child("keepalive"); v.has("keepalive") {
+		c.Keepalive.Set, c.Keepalive.FastFail = true, k.flag("fast_fail")
+		c.Keepalive.Interval, _ = k.duration("interval")
+		c.Keepalive.Timeout, _ = k.duration("timeout")
+	}
 	for _, h := range v.children("hosts") {
 		c.Hosts = append(c.Hosts, b.host(h))
 	}

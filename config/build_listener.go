@@ -110,8 +110,7 @@ func (b *builder) proxy(filter view, listener string) Proxy {
 			UseStream:    extend.flag("http2_use_stream") || extend.child("Http2").flag("http2_use_stream"),
 			AllowConnect: extend.child("Http2").flag("allow_connect"),
 		},
-		Bolt: BoltOptions{GoAway: extend.flag("enable_bolt_goaway") ||
-			extend.child("bolt").flag("enable_bolt_goaway") || extend.child("boltv2").flag("enable_bolt_goaway")},
+		Bolt: boltOptions(extend),
 		Path: b.place(v),
 	}
 	if p.HTTP2.AllowConnect && !slices.Contains(p.Downstream, ProtocolHTTP2) {
@@ -131,6 +130,21 @@ func (b *builder) proxy(filter view, listener string) Proxy {
 		b.routers.users = append(b.routers.users, b.refer(v, "router_config_name"))
 	}
 	return p
+}
+
+// boltOptions reads the settings of Bolt, which both versions share: "boltv2"
+// counts where there is no "bolt".
+func boltOptions(extend view) BoltOptions {
+	v := extend.child("bolt")
+	if !extend.has("bolt") {
+		v = extend.child("boltv2")
+	}
+	return BoltOptions{
+		GoAway:      extend.flag("enable_bolt_goaway") || v.flag("enable_bolt_goaway") || extend.child("boltv2").flag("enable_bolt_goaway"),
+		MaxFrame:    v.uint32("max_frame_size"),
+		WholeFrame:  v.uint32("whole_frame_size"),
+		MaxInFlight: v.uint32("max_requests_in_flight"),
+	}
 }
 
 // connectionManager registers the router that the filter declares.

@@ -59,7 +59,7 @@ var clusterObject = &object{name: "a cluster", keys: []key{
 	{name: "hosts", kind: objectsKind, object: hostObject, doc: "The hosts."},
 	{name: "connect_timeout", kind: durationKind, fallback: `"10s"`, doc: "Bound on making a connection; 0 is the default."},
 	{name: "idle_timeout", kind: durationKind, doc: "How long a connection to a host may be idle."},
-	{name: "keepalive", kind: objectKind, object: keepaliveObject, status: differs, note: "no heartbeats are sent to hosts", doc: "Heartbeats on idle Bolt connections."},
+	{name: "keepalive", kind: objectKind, object: keepaliveObject, doc: "Heartbeats on connections that are silent. Bolt connections have them also without this key, over 90s; HTTP/2 connections get PINGs only with it."},
 	{name: "lbconfig", kind: objectKind, object: balancingObject, status: differs, note: "only policies that are not implemented use it", doc: "Settings of LB_LEAST_REQUEST and LB_PEAK_EWMA."},
 	{name: "slow_start", kind: objectKind, object: slowStartObject, status: differs, note: "new hosts get their full share at once", doc: "Less traffic for new hosts."},
 	{name: "cluster_pool_enable", kind: flagKind, status: ignored, doc: "Connections of the cluster's own; Sideloop never shares them."},
@@ -125,9 +125,9 @@ var originalDestinationObject = &object{name: "an original destination", keys: [
 }}
 
 var keepaliveObject = &object{name: "a keepalive", keys: []key{
-	{name: "interval", kind: durationKind, doc: "Time between heartbeats."},
-	{name: "timeout", kind: durationKind, doc: "How long an answer may take; 1s in MOSN."},
-	{name: "fast_fail", kind: anyKind, doc: "Close a connection at its first lost heartbeat."},
+	{name: "interval", kind: durationKind, fallback: `"15s"`, doc: "How long a connection may be silent before a heartbeat is sent."},
+	{name: "timeout", kind: durationKind, fallback: `"1s"`, doc: "How long an answer may take before the next heartbeat; after six without an answer the connection is closed."},
+	{name: "fast_fail", kind: flagKind, doc: "Close a connection at its first lost heartbeat."},
 }}
 
 var balancingObject = &object{name: "a balancing configuration", keys: []key{

@@ -84,7 +84,17 @@ var http1Object = &object{name: "Http1", keys: []key{
 
 var boltObject = &object{name: "bolt", keys: []key{
 	{name: "enable_bolt_goaway", kind: flagKind, doc: "Tell clients to leave when the process stops; clients that do not know the command log it."},
+	{name: "max_frame_size", kind: integerKind, max: math.MaxInt32, doc: "Largest frame in bytes, request or reply; others are refused (body_too_large). Unlimited by default. MOSN has no such key."},
+	{name: "whole_frame_size", kind: integerKind, min: wholeFrameMin, max: wholeFrameMax, doc: "Requests up to this many bytes, 65536 by default, are forwarded whole, on connections that they share; larger ones are streamed. MOSN has no such key."},
+	{name: "max_requests_in_flight", kind: integerKind, max: math.MaxInt32, doc: "Requests in progress at which a client's connection is not read; 1024 by default. MOSN has no such key."},
 }}
+
+// A whole frame is gathered where it arrives in parts. It has to hold at least a
+// head, and to leave room in a loop's 8 MiB for those of other connections.
+const (
+	wholeFrameMin = 1 << 10
+	wholeFrameMax = 1 << 20
+)
 
 var connectionManagerObject = &object{name: "a connection manager", keys: routerObject.keys}
 

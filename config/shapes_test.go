@@ -124,6 +124,10 @@ func TestParseExtendConfig(t *testing.T) {
 		`{"bolt": {"enable_bolt_goaway": true}}`:   {Bolt: BoltOptions{GoAway: true}},
 		`{"boltv2": {"enable_bolt_goaway": true}}`: {Bolt: BoltOptions{GoAway: true}},
 		`{"enable_bolt_goaway": true, "Http1": {"max_header_size": 1024}}`: {Bolt: BoltOptions{GoAway: true}},
+		`{"bolt": {"max_frame_size": 1048576, "whole_frame_size": 4096, "max_requests_in_flight": 8}}`: {
+			Bolt: BoltOptions{MaxFrame: 1 << 20, WholeFrame: 4096, MaxInFlight: 8}},
+		`{"boltv2": {"max_frame_size": 1000}, "enable_bolt_goaway": true}`: {
+			Bolt: BoltOptions{GoAway: true, MaxFrame: 1000}},
 	} {
 		c, problems := Parse("mosn.json", listenerWith(`{"type": "proxy", "config": {"downstream_protocol": "Auto", "extend_config": `+extend+`, "virtual_hosts": `+virtualHosts+`}}`, ""))
 		valid(t, problems)

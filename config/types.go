@@ -96,6 +96,14 @@ type BoltOptions struct {
 	// GoAway tells clients of a draining proxy to leave, with a Bolt command
 	// that only some of them know.
 	GoAway bool
+	// MaxFrame is the largest frame in bytes, 0 for any.
+	MaxFrame uint32
+	// WholeFrame is the size up to which requests are forwarded whole, 0 for
+	// the default.
+	WholeFrame uint32
+	// MaxInFlight is how many requests of one connection may be in progress, 0
+	// for the default.
+	MaxInFlight uint32
 }
 
 // Router is a named set of virtual hosts.
@@ -195,8 +203,20 @@ type Cluster struct {
 	ConnectTimeout    time.Duration
 	// IdleTimeout is 0 when the file states none.
 	IdleTimeout time.Duration
+	Keepalive   Keepalive
 	Hosts       []Host
 	Path        string
+}
+
+// Keepalive is how hosts that have died are noticed.
+type Keepalive struct {
+	// Set is false when the file says nothing.
+	Set bool
+	// Interval is how long a connection may be silent before it is probed,
+	// Timeout how long the answer may take.
+	Interval, Timeout time.Duration
+	// FastFail gives a connection up after its first probe without an answer.
+	FastFail bool
 }
 
 // Host is one address of a cluster.

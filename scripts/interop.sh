@@ -5,4 +5,4 @@
 set -eu
 cd "$(dirname "$0")/../test/interop"
 npm ci --no-audit --no-fund --silent
-go test -tags interop -count=1 -timeout 5m .
+go test -tags interop -count=1 -timeout 10m .

@@ -3,6 +3,8 @@
 package server
 
 import (
+	"math"
+
 	"github.com/bytedance/gopkg/lang/fastrand"
 
 	"github.com/sideloop/sideloop/cluster"
@@ -18,15 +20,21 @@ func upstreamSessions() cluster.Sessions {
 	boltLimits, h2Limits := bolt.DefaultLimits(), http2.DefaultLimits()
 	var s cluster.Sessions
 	s[codec.Bolt] = func(sink codec.Sink, o codec.Owner, m *codec.Memory) codec.ClientSession {
-		// A random first id tells replies of different connections apart in
-		// captures and makes ids that wrap an everyday matter.
-		return bolt.NewClient(sink, o, m, &boltLimits, fastrand.Uint32())
+		return bolt.NewClient(sink, o, m, &boltLimits, firstID())
 	}
 	s[codec.HTTP2] = func(sink codec.Sink, o codec.Owner, m *codec.Memory) codec.ClientSession {
 		return http2.NewClient(sink, o, m, &h2Limits)
 	}
 	return s
 }
+
+// idsBeforeWrap is how many request ids a Bolt connection has at most before
+// they wrap at 2^32: few, so that wrapping is an everyday matter and not what
+// happens first after weeks.
+const idsBeforeWrap = 4096
+
+// firstID is random to tell replies of different connections apart in captures.
+func firstID() uint32 { return math.MaxUint32 - fastrand.Uint32n(idsBeforeWrap) }
 
 // downstreamServers is the table protocol → server session for one listener.
 func downstreamServers(p *config.Proxy) []pipeline.Server {
@@ -45,6 +53,15 @@ func downstreamServers(p *config.Proxy) []pipeline.Server {
 func boltServer(o config.BoltOptions) pipeline.Server {
 	limits := bolt.DefaultLimits()
 	limits.SendGoAway = o.GoAway
+	if o.MaxFrame > 0 {
+		limits.MaxFrame = int64(o.MaxFrame)
+	}
+	if o.WholeFrame > 0 {
+		limits.WholeFrame = int(o.WholeFrame)
+	}
+	if o.MaxInFlight > 0 {
+		limits.MaxInFlight = int(o.MaxInFlight)
+	}
 	return pipeline.Server{
 		Protocol: codec.Bolt,
 		Detect:   detectBolt,

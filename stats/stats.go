@@ -18,6 +18,9 @@ const (
 	UpstreamConnections
 	UpstreamConnectionsClosed
 	UpstreamConnectFailures
+	// UpstreamUnresponsive counts connections that were given up because their
+	// host did not answer heartbeats.
+	UpstreamUnresponsive
 	UpstreamRequests
 	UpstreamRetries
 	// UpstreamPendingQueued counts requests that had to wait for a connection.
@@ -39,6 +42,7 @@ var names = [CounterCount]string{
 	"upstream_connections_total",
 	"upstream_connections_closed_total",
 	"upstream_connect_failures_total",
+	"upstream_unresponsive_total",
 	"upstream_requests_total",
 	"upstream_retries_total",
 	"upstream_pending_queued_total",

@@ -21,6 +21,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if address := os.Getenv(echoVariable); address != "" {
+		serveEcho(address)
+	}
 	goleak.VerifyTestMain(m,
 		// gnet's pool of enrolling goroutines belongs to the process.
 		goleak.IgnoreAnyFunction("github.com/panjf2000/ants/v2.(*poolCommon).purgeStaleWorkers"),

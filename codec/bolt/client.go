@@ -12,7 +12,10 @@ type Client struct {
 	waiting   uint8            // how many of them
 }
 
-var _ codec.ClientSession = (*Client)(nil)
+var (
+	_ codec.ClientSession = (*Client)(nil)
+	_ codec.Prober        = (*Client)(nil)
+)
 
 // NewClient returns the session of a new upstream connection, whose request ids
 // start at firstID. mem is the loop's; l is read only and shared.

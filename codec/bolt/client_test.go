@@ -184,22 +184,22 @@ func TestClientLateReply(t *testing.T) {
 
 func TestClientHeartbeat(t *testing.T) {
 	c := newClientEnd(7, nil)
-	c.Heartbeat()
-	c.Heartbeat()
+	c.Probe()
+	c.Probe()
 	want(t, "sent", wireText(c.sink.take()), wireText(wireBytes(
 		"01 01 0000 01 00000007 01 000003e8 0000 0000 00000000", "01 01 0000 01 00000008 01 000003e8 0000 0000 00000000")))
-	want(t, "pending", c.HeartbeatPending(), 2)
+	want(t, "pending", int(c.waiting), 2)
 	c.feed(wireBytes("01 00 0000 01 00000007 01 0000 0000 0000 00000000"))
-	want(t, "pending", c.HeartbeatPending(), 1)
+	want(t, "pending", int(c.waiting), 1)
 	c.feed(wireBytes("01 00 0000 01 00000007 01 0000 0000 0000 00000000"))
-	want(t, "pending", c.HeartbeatPending(), 1)
+	want(t, "pending", int(c.waiting), 1)
 	want(t, "glitches", c.owner.glitches, []string{"unknown_request_id"})
 	c.feed(wireBytes("01 00 0000 01 00000008 01 0000 0000 0000 00000000"))
-	want(t, "pending", c.HeartbeatPending(), 0)
+	want(t, "pending", int(c.waiting), 0)
 	for range 20 {
-		c.Heartbeat()
+		c.Probe()
 	}
-	want(t, "pending at most", c.HeartbeatPending(), maxBeats)
+	want(t, "pending at most", int(c.waiting), maxBeats)
 	want(t, "active", c.Active(), 0)
 }
 
@@ -208,7 +208,7 @@ func TestClientHeartbeatVersion(t *testing.T) {
 	c := newClientEnd(1, nil)
 	c.Open(&receiver{}).SendHeaders(&Head{Version: V2, Ver1: 1, Type: TypeRequest, Codec: 1}, nil, true)
 	c.sink.take()
-	c.Heartbeat()
+	c.Probe()
 	want(t, "sent", wireText(c.sink.out), wireText(wireBytes("02 01 01 0000 01 00000002 01 00 000003e8 0000 0000 00000000")))
 }
 
@@ -258,7 +258,7 @@ func TestClientPeerClosed(t *testing.T) {
 
 // TestClientTooLargeReply costs its stream; the frame is dropped as it comes.
 func TestClientTooLargeReply(t *testing.T) {
-	c := newClientEnd(1, func(l *Limits) { l.WholeFrame, l.MaxContent = 64, 100 })
+	c := newClientEnd(1, func(l *Limits) { l.WholeFrame, l.MaxFrame = 64, 100 })
 	large, small := c.call(), c.call()
 	in := append(replyV1(1, string(make([]byte, 500))), replyV1(2, "ok")...)
 	c.feed(in[:100])
@@ -308,9 +308,9 @@ func TestClientIdleMemory(t *testing.T) {
 	c := newClientEnd(1, nil)
 	c.call()
 	c.feed(replyV1(1, ""))
-	c.Heartbeat()
+	c.Probe()
 	want(t, "slots", len(c.ids.slots), minSlots)
-	c.Heartbeat()
+	c.Probe()
 	want(t, "slots when idle", len(c.ids.slots), 0)
 	c.feed(replyV1(1, ""))
 	c.call()

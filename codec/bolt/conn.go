@@ -66,14 +66,17 @@ type conn struct {
 	doomed  int // live streams whose receiver is still to get OnReset
 	owed    int // content bytes that receivers have not given back
 	stalled int64
-	tick    int64 // when the next Tick is due
-	now     int64
-	beats   budget // heartbeats that may be answered
+	// graceEnd is when a client that was told to leave is no longer served.
+	graceEnd int64
+	tick     int64 // when the next Tick is due
+	now      int64
+	beats    budget // heartbeats that may be answered
 
 	paused     pauses
 	version    byte // of the frames that we make ourselves
 	downstream bool // the peer is a client
 	draining   bool
+	grace      grace
 	eof        bool
 	dead       bool // Shut was asked for; nothing is sent any more
 	quiet      bool // no stream since the last heartbeat
@@ -107,6 +110,7 @@ func (c *conn) Tick(now int64) {
 	c.notify()
 	c.checkGather()
 	c.checkStall()
+	c.checkGrace()
 }
 
 // Close implements codec.Session.
@@ -136,7 +140,7 @@ func (c *conn) shut(r codec.Reason) {
 
 // settle shuts a connection that is to end when no stream is left.
 func (c *conn) settle() {
-	if c.active == 0 && (c.draining || c.eof && c.downstream) {
+	if c.active == 0 && (c.draining && c.grace == graceNone || c.eof && c.downstream) {
 		c.shut(codec.ReasonNone)
 	}
 }

@@ -41,7 +41,7 @@ const (
 	faultNone     fault = iota
 	faultProtocol       // first byte, ver1 or type unknown: not a frame at all
 	faultLength         // a length that no peer may send
-	faultTooLarge       // content over Limits.MaxContent
+	faultTooLarge       // over Limits.MaxFrame
 	faultMap            // the header map's lengths do not add up
 	faultCRC            // the checksum does not match
 )

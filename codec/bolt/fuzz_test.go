@@ -11,7 +11,7 @@ import (
 
 // tight makes every limit easy to reach.
 func tight(l *Limits) {
-	l.WholeFrame, l.StreamWindow, l.MaxContent = 64, 100, 1<<16
+	l.WholeFrame, l.StreamWindow, l.MaxFrame = 64, 100, 1<<16
 	l.HeartbeatBurst = 3
 }
 
@@ -71,7 +71,7 @@ func FuzzClient(f *testing.F) {
 		talk := func(parts ...[]byte) (log []string, o owner) {
 			c := newClientEnd(1, tight)
 			calls := []*receiver{c.call(), c.call(), c.call()}
-			c.Heartbeat()
+			c.Probe()
 			c.sink.take()
 			for _, p := range parts {
 				if n := c.feed(p); n < len(p) && len(c.owner.shuts) == 0 {

@@ -55,10 +55,11 @@ func (c *conn) rest() {
 	c.quiet = true
 }
 
-// Heartbeat sends a heartbeat to the upstream host.
-func (c *Client) Heartbeat() {
-	if c.dead {
-		return
+// Probe implements codec.Prober by a heartbeat. Within a large frame, either way,
+// there is no place for it or for its answer.
+func (c *Client) Probe() bool {
+	if c.dead || c.paused != 0 || c.body.open || c.wire.holder != nil {
+		return false
 	}
 	c.rest()
 	if c.waiting == maxBeats {
@@ -69,15 +70,12 @@ func (c *Client) Heartbeat() {
 	c.sentBeats[c.waiting] = st.id
 	c.waiting++
 	c.bare(st, &Head{TimeoutMS: heartbeatTimeoutMS})
+	return true
 }
 
 // heartbeatTimeoutMS is what our heartbeats state as their timeout: that of
-// the Java client's. The answer is waited for by the owner, not here.
+// the Java client's. How long the answer is waited for is the owner's matter.
 const heartbeatTimeoutMS = 1000
-
-// HeartbeatPending is the number of heartbeats without an answer, at most 8.
-// The owner's keepalive policy reads it.
-func (c *Client) HeartbeatPending() int { return int(c.waiting) }
 
 // beatAnswered matches the answer to one of our heartbeats.
 func (c *Client) beatAnswered(id uint32) {

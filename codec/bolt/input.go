@@ -60,7 +60,7 @@ func (c *conn) reading() bool {
 // want is how much of a frame must be at hand to go on with it: the head is
 // enough of one that is streamed or refused.
 func (c *conn) want(e extent) int {
-	if e.total <= int64(c.limits.WholeFrame) && e.content <= int64(c.limits.MaxContent) {
+	if e.total <= int64(c.limits.WholeFrame) && e.total <= c.limits.MaxFrame {
 		return int(e.total)
 	}
 	return e.head
@@ -176,7 +176,7 @@ func (c *conn) frame(b []byte, e extent) {
 	h := &c.head
 	h.decode(b[:e.head])
 	f := faultNone
-	if h.ContentLength > c.limits.MaxContent {
+	if e.total > c.limits.MaxFrame {
 		f = faultTooLarge
 	} else if !h.Map.Valid() {
 		f = faultMap

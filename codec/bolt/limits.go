@@ -12,8 +12,8 @@ import (
 type Limits struct {
 	// WholeFrame is the size up to which a frame is delivered in one piece.
 	WholeFrame int
-	// MaxContent is the largest content length accepted.
-	MaxContent uint32
+	// MaxFrame is the largest frame taken, and by a server session also given.
+	MaxFrame int64
 	// MaxInFlight is the number of requests in progress at which a server
 	// session stops reading; it reads on when half of them are done.
 	MaxInFlight int
@@ -39,6 +39,9 @@ type Limits struct {
 	// SendGoAway makes Drain of a server session announce itself by a GoAway
 	// frame. Only some clients know it; others log an unknown command.
 	SendGoAway bool
+	// GoAwayGrace is how long requests are still served after it, which the
+	// client sent before it read it.
+	GoAwayGrace time.Duration
 }
 
 // The defaults of Limits.
@@ -46,9 +49,8 @@ const (
 	// defaultWholeFrame keeps the common call on the shared connection and its
 	// copy, when it is split over reads, within one read buffer.
 	defaultWholeFrame = 64 << 10
-	// defaultMaxContent admits every length that is legal: the field is a
-	// signed 32-bit number for Java peers.
-	defaultMaxContent = math.MaxInt32
+	// defaultMaxFrame admits every frame whose lengths are legal.
+	defaultMaxFrame = math.MaxInt64
 	// defaultMaxInFlight is far over what a pool of client threads has open
 	// and bounds the streams one connection costs to about 150 KB.
 	defaultMaxInFlight = 1024
@@ -71,6 +73,8 @@ const (
 	// defaultStallTimeout is a fraction of the timeouts that the waiting
 	// requests commonly have.
 	defaultStallTimeout = time.Second
+	// defaultGoAwayGrace is HTTP/2's round trip and a client's scheduling.
+	defaultGoAwayGrace = time.Second
 )
 
 // The limits that are not configurable.
@@ -97,7 +101,7 @@ const (
 func DefaultLimits() Limits {
 	return Limits{
 		WholeFrame:     defaultWholeFrame,
-		MaxContent:     defaultMaxContent,
+		MaxFrame:       defaultMaxFrame,
 		MaxInFlight:    defaultMaxInFlight,
 		MaxStreams:     defaultMaxStreams,
 		MaxUnsent:      defaultMaxUnsent,
@@ -106,5 +110,6 @@ func DefaultLimits() Limits {
 		HeartbeatEvery: defaultHeartbeatEvery,
 		HeadTimeout:    defaultHeadTimeout,
 		StallTimeout:   defaultStallTimeout,
+		GoAwayGrace:    defaultGoAwayGrace,
 	}
 }

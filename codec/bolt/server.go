@@ -37,7 +37,7 @@ func (s *Server) PeerClosed() {
 }
 
 // Drain implements codec.Session. Requests that still arrive are answered as
-// busy.
+// busy, but served for a while by a session that sends GoAway.
 func (s *Server) Drain() {
 	if s.dead || s.draining {
 		return
@@ -45,6 +45,7 @@ func (s *Server) Drain() {
 	s.draining = true
 	if s.limits.SendGoAway {
 		s.sendGoAway()
+		s.startGrace()
 	}
 	s.settle()
 }
@@ -87,7 +88,7 @@ func (s *Server) admit(h *Head, f fault) *stream {
 	case h.Command != CommandRequest:
 		s.owner.Glitch("unknown_command")
 		s.answer(h, codec.ProtocolError)
-	case s.draining:
+	case s.draining && s.grace == graceNone:
 		s.answer(h, codec.Draining)
 	default:
 		return s.accepted(h)

@@ -190,12 +190,12 @@ func TestServerForwardsRawReply(t *testing.T) {
 		responseCRCHex)))
 }
 
-func TestServerMaxContent(t *testing.T) {
+func TestServerMaxFrame(t *testing.T) {
 	for _, c := range []struct {
 		length uint32
 		shut   bool
 	}{{0, false}, {1, false}, {1000, false}, {1001, true}, {1 << 30, true}} {
-		s := newServerEnd(func(l *Limits) { l.MaxContent = 1000 })
+		s := newServerEnd(func(l *Limits) { l.MaxFrame = 22 + 1000 })
 		s.feed(wireBytes("01 01 0001 01 00000007 01 00000000 0000 0000", fmt.Sprintf("%08x", c.length)))
 		if !c.shut {
 			want(t, "shuts", len(s.owner.shuts), 0)
@@ -206,6 +206,31 @@ func TestServerMaxContent(t *testing.T) {
 			"01 00 0002 01 00000007 01 0008 0000 0027 00000000", bodyTooLarge)))
 		want(t, "requests", len(s.accept.requests), 0)
 	}
+}
+
+// TestServerMaxFrameOfReplies holds for both directions: a reply over the limit
+// is replaced by one that says so.
+func TestServerMaxFrameOfReplies(t *testing.T) {
+	s := newServerEnd(func(l *Limits) { l.MaxFrame = 20 + 1000 })
+	for id, n := range []uint32{1000, 1001} {
+		s.feed(requestV1(uint32(id), ""))
+		h := response()
+		h.ContentLength = n
+		s.accept.requests[id].stream.SendHeaders(h, make([]byte, n), true)
+		s.Tick(s.now)
+	}
+	want(t, "the second answer", wireText(s.sink.out[20+1000:]), wireText(wireBytes(
+		"01 00 0002 01 00000001 01 0008 0000 0027 00000000", bodyTooLarge)))
+	want(t, "glitches", s.owner.glitches, []string{"frame_too_large"})
+	s.feed(requestV1(2, ""))
+	h := response()
+	h.ContentLength = 1 << 20
+	r := s.accept.requests[2]
+	r.stream.SendHeaders(h, nil, false)
+	s.Tick(s.now)
+	want(t, "streamed", r.reset, codec.BodyTooLarge)
+	want(t, "shuts", len(s.owner.shuts), 0)
+	wantIdle(t, s, &s.mem)
 }
 
 func TestServerInFlight(t *testing.T) {
@@ -276,10 +301,10 @@ func TestServerHeartbeatFlood(t *testing.T) {
 }
 
 func TestServerDrain(t *testing.T) {
-	s := newServerEnd(func(l *Limits) { l.SendGoAway = true })
+	s := newServerEnd(nil)
 	s.feed(wireBytes(requestV2Hex))
 	s.Drain()
-	want(t, "GoAway", wireText(s.sink.take()), wireText(wireBytes("02 01 01 0064 01 00000000 01 00 00000000 0000 0000 00000000")))
+	want(t, "sent without GoAway", len(s.sink.take()), 0)
 	s.feed(requestV1(9, "late"))
 	want(t, "answer to a late request", wireText(s.sink.take()), wireText(wireBytes(
 		"01 00 0002 01 00000009 01 0004 0000 0021 00000000", draining)))
@@ -291,7 +316,6 @@ func TestServerDrain(t *testing.T) {
 	idle := newServerEnd(nil)
 	idle.Drain()
 	want(t, "shuts when idle", idle.owner.shuts, []codec.Reason{codec.ReasonNone})
-	want(t, "sent without GoAway", len(idle.sink.out), 0)
 }
 
 func TestServerPeerClosed(t *testing.T) {

@@ -72,7 +72,8 @@ func (s *stream) SendHeaders(head codec.Head, body []byte, end bool) {
 		s.swallow(end)
 		return
 	}
-	if r := unsendable(h, body, end); r != codec.ReasonNone {
+	if r := s.unsendable(h, body, end); r != codec.ReasonNone {
+		c.owner.Glitch(faultTooLarge.word())
 		c.doom(s, r)
 		s.swallow(end)
 		return
@@ -87,9 +88,10 @@ func (s *stream) SendHeaders(head codec.Head, body []byte, end bool) {
 	s.SendData(body, false)
 }
 
-// unsendable tells why h cannot be written: its lengths do not fit their
-// fields, which a head that came off a wire never brings about.
-func unsendable(h *Head, body []byte, end bool) codec.Reason {
+// unsendable tells why h cannot be written: its lengths do not fit their fields,
+// which a head that came off a wire never brings about, or it is a reply over
+// the limit.
+func (s *stream) unsendable(h *Head, body []byte, end bool) codec.Reason {
 	content := int64(h.ContentLength)
 	if end {
 		content = int64(len(body))
@@ -97,7 +99,7 @@ func unsendable(h *Head, body []byte, end bool) codec.Reason {
 	switch {
 	case len(h.Class) > maxClass || len(h.Map) > maxMap:
 		return codec.HeaderTooLarge
-	case content > maxContent:
+	case content > maxContent || s.c.downstream && int64(s.stamp.headSize(h))+content > s.c.limits.MaxFrame:
 		return codec.BodyTooLarge
 	}
 	return codec.ReasonNone

@@ -376,7 +376,8 @@ func TestClientLargeRequest(t *testing.T) {
 	h.ContentLength = 6
 	up.SendHeaders(h, []byte("ab"), false)
 	want(t, "capacity", c.Capacity(), 0)
-	c.Heartbeat()
+	want(t, "asked", c.Probe(), false)
+	c.feed(wireBytes("01 01 0000 01 00000007 01 000003e8 0000 0000 00000000"))
 	c.sink.blocked = true
 	up.SendData([]byte("cd"), false)
 	want(t, "blocked", up.Blocked(), true)
@@ -388,7 +389,8 @@ func TestClientLargeRequest(t *testing.T) {
 	want(t, "released", c.owner.released, released+1)
 	want(t, "capacity", c.Capacity(), defaultMaxStreams-1)
 	want(t, "sent", wireText(c.sink.take()), wireText(append(requestV1(1, "abcdef"),
-		wireBytes("01 01 0000 01 00000002 01 000003e8 0000 0000 00000000")...)))
+		wireBytes("01 00 0000 01 00000007 01 0000 0000 0000 00000000")...)))
+	want(t, "asked", c.Probe(), true)
 	c.feed(replyV1(1, "ok"))
 	want(t, "content", string(r.content), "ok")
 	wantIdle(t, c, &c.mem)

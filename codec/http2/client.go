@@ -8,7 +8,10 @@ import "github.com/sideloop/sideloop/codec"
 // codec.ClientSession.
 type Client struct{ conn }
 
-var _ codec.ClientSession = (*Client)(nil)
+var (
+	_ codec.ClientSession = (*Client)(nil)
+	_ codec.Prober        = (*Client)(nil)
+)
 
 // assumedStreams is how many streams a server is taken to allow before its
 // SETTINGS come (RFC 9113, 6.5.2 recommends no less).

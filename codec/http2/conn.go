@@ -81,6 +81,9 @@ type conn struct {
 	// learn it.
 	peerConnect, deferring bool
 
+	// probes is how many of our PINGs have no answer yet.
+	probes int
+
 	drain drain
 	// farewell is the last id of the peer's latest GOAWAY.
 	farewell uint32

@@ -269,6 +269,8 @@ func (p *player) call(w []string) {
 		p.holders[h.id] = h
 	case "drain":
 		p.session.Drain()
+	case "probe":
+		p.client.Probe()
 	case "peerclosed":
 		p.session.PeerClosed()
 	case "close":

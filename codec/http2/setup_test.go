@@ -97,3 +97,14 @@ func TestSetup(t *testing.T) {
 			< SETTINGS ack`},
 	})
 }
+
+// A probe is a PING, whose answer is no anomaly.
+func TestProbe(t *testing.T) {
+	runScripts(t, []script{{name: "probes", client: true, text: `
+		. probe
+		< PING is-alive
+		. probe
+		< PING is-alive
+		> PING ack is-alive
+		> PING ack is-alive`}})
+}

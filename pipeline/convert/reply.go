@@ -17,7 +17,7 @@ func (c *Converter) replyToHTTP2(h *bolt.Head, asked Asked) *http2.Head {
 	b.reset()
 	b.head.Status = 200
 	if !asked.Sidecar {
-		b.head.Status = codec.HTTPStatusFromBolt(h.Status)
+		b.head.Status = httpStatus(h)
 	}
 	b.head.ContentLength = int64(h.ContentLength)
 	b.properties(h)
@@ -26,7 +26,31 @@ func (c *Converter) replyToHTTP2(h *bolt.Head, asked Asked) *http2.Head {
 	b.number(nameStatusTime, 0)
 	b.pairs(h)
 	b.number("content-length", int64(h.ContentLength))
+	if t := mediaType(h.Codec); t != nil && !asked.Sidecar {
+		b.add("content-type", t)
+	}
 	return &b.head
+}
+
+// httpStatus is the :status of h for a client that is no sidecar. A reply that
+// another Sideloop made has the one of its reason.
+func httpStatus(h *bolt.Head) int {
+	if word, ok := h.Get(reasonHeader); ok {
+		if r, ok := codec.ReasonOf(word); ok && r.BoltStatus() == h.Status {
+			return r.HTTPStatus()
+		}
+	}
+	return codec.HTTPStatusFromBolt(h.Status)
+}
+
+// boltStatus is the status of h, which states none, in the same way.
+func boltStatus(h *http2.Head) uint16 {
+	if word, ok := h.Get(reasonHeader); ok {
+		if r, ok := codec.ReasonOf(word); ok && r.HTTPStatus() == h.Status {
+			return r.BoltStatus()
+		}
+	}
+	return codec.BoltStatusFromHTTP(h.Status)
 }
 
 // replyToBolt: a reply that states no Bolt status is one of an HTTP service or
@@ -45,7 +69,7 @@ func (c *Converter) replyToBolt(h *http2.Head) (converted *bolt.Head, body bool,
 	_, sidecar := h.Get(nameProtocol)
 	stated = stated && sidecar
 	if !stated {
-		s.bolt.Status = codec.BoltStatusFromHTTP(h.Status)
+		s.bolt.Status = boltStatus(h)
 	}
 	body = stated || s.bolt.Status == codec.BoltSuccess
 	if body && h.ContentLength > 0 {

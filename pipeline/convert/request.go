@@ -58,6 +58,9 @@ func (c *Converter) requestToBolt(h *http2.Head) (*bolt.Head, codec.Reason) {
 	if r := rebuild(&s.pairs, h, &s.bolt); r != codec.ReasonNone {
 		return nil, r
 	}
+	if _, sidecar := h.Get(nameProtocol); !sidecar {
+		return &s.bolt, plainCall(&s.pairs, h, &s.bolt)
+	}
 	return &s.bolt, codec.ReasonNone
 }
 

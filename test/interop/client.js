@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Calls the service through the address given and prints one line per case:
-// "ok NAME" or "failed NAME: WHY". Exits with the number of failures.
+// Calls the service through the address given, by sofa-rpc-node.
 'use strict';
 
 const assert = require('assert');
 const crypto = require('crypto');
 const { RpcClient } = require('sofa-rpc-node').client;
+const run = require('./cases');
 
 const quiet = { info() {}, debug() {}, warn() {}, error() {} };
 const client = new RpcClient({ logger: quiet });
@@ -17,12 +17,16 @@ const consumer = client.createConsumer({
 const call = (method, args, responseTimeout = 10000) => consumer.invoke(method, args, { responseTimeout });
 
 const cases = {
-  async plain() {
+  async sync() {
     assert.strictEqual(await call('plus', [ 1, 2 ]), 3);
   },
   async 'one megabyte'() {
     const text = crypto.randomBytes(512 * 1024).toString('hex');
     assert.strictEqual(await call('echo', [ text ]), text);
+  },
+  async 'five megabytes'() {
+    const text = crypto.randomBytes(5 * 512 * 1024).toString('hex');
+    assert.strictEqual(await call('echo', [ text ], 30000), text);
   },
   async unicode() {
     const text = '\u4f60\u597d, \u00fcber \ud83d\ude80 \u0000\r\n';
@@ -50,22 +54,7 @@ const cases = {
   },
 };
 
-async function main() {
-  await consumer.ready();
-  let failures = 0;
-  for (const [ name, run ] of Object.entries(cases)) {
-    try {
-      await run();
-      console.log('ok ' + name);
-    } catch (err) {
-      failures++;
-      console.log('failed ' + name + ': ' + JSON.stringify(err.message));
-    }
-  }
-  process.exit(failures);
-}
-
-main().catch(err => {
+consumer.ready().then(() => run(cases), err => {
   console.log('failed to start: ' + err.stack);
   process.exit(100);
 });

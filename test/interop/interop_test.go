@@ -7,105 +7,119 @@
 package interop
 
 import (
-	"bufio"
 	"context"
-	"net"
-	"os"
 	"os/exec"
-	"path/filepath"
+	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
 
-// caseTimeout bounds the run of one client.
-const caseTimeout = 90 * time.Second
+const (
+	// near and far are the seed's listeners, service is where it expects the
+	// service. One sidecar alone uses the first and the last.
+	near, far, service = "127.0.0.1:2045", "127.0.0.1:2046", "127.0.0.1:8080"
+	// clientTimeout bounds the run of one client.
+	clientTimeout = 90 * time.Second
+)
 
-// start runs a command until the test's end.
-func start(t *testing.T, name string, args ...string) *bufio.Scanner {
-	t.Helper()
-	cmd := exec.Command(name, args...)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGKILL)
-		cmd.Wait()
-	})
-	return bufio.NewScanner(out)
+// chains are the ways from client to service.
+var chains = []struct {
+	name  string
+	start func(t *testing.T)
+}{
+	{"one sidecar", func(t *testing.T) { startSidecar(t, "one", "SofaRpc", near, "SofaRpc", service) }},
+	{"seed chain", func(t *testing.T) { startProxy(t, "../../examples/seed/config.json", near, far) }},
 }
 
-// waitFor waits until somebody listens on the address.
-func waitFor(t *testing.T, address string) {
-	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for {
-		c, err := net.Dial("tcp", address)
-		if err == nil {
-			c.Close()
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("nobody listens on %s: %v", address, err)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+// clients are how the service is called, and the cases that each prints.
+var clients = []struct {
+	name  string
+	args  []string
+	cases []string
+}{
+	{"sofa-rpc-node", []string{"client.js", near}, callCases},
+	{"sofa-bolt-node v1", []string{"bolt_client.js", near, "v1"}, boltCases},
+	{"sofa-bolt-node v2", []string{"bolt_client.js", near, "v2"}, boltCases},
+	{"sofa-bolt-node v2 with CRC", []string{"bolt_client.js", near, "crc"}, boltCases},
+	{"sofa-bolt-node, all on one connection", []string{"bolt_client.js", near, "mixed"}, boltCases},
 }
 
-// startSeed runs the seed's configuration, unmodified.
-func startSeed(t *testing.T) {
-	t.Helper()
-	binary := filepath.Join(t.TempDir(), "sideloop")
-	if out, err := exec.Command("go", "build", "-o", binary, "../../cmd/sideloop").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
-	start(t, binary, "start", "-c", "../../examples/seed/config.json")
-	waitFor(t, "127.0.0.1:2045")
-	waitFor(t, "127.0.0.1:2046")
-}
+var (
+	callCases = []string{"sync", "one megabyte", "five megabytes", "unicode", "object", "exception", "timeout", "200 concurrent"}
+	boltCases = append([]string{"one-way", "heartbeat"}, callCases...)
+)
 
-// startService runs the SOFARPC service where the seed expects it.
-func startService(t *testing.T) {
+// runClient runs a client and reports each of its cases as a subtest.
+func runClient(t *testing.T, args, cases []string) {
 	t.Helper()
-	lines := start(t, "node", "server.js", "8080")
-	if !lines.Scan() || lines.Text() != "ready" {
-		t.Fatalf("the service said %q", lines.Text())
-	}
-}
-
-// runClient runs every case against an address and reports each as a subtest.
-func runClient(t *testing.T, address string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), caseTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), clientTimeout)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, "node", "client.js", address).CombinedOutput()
-	cases := 0
-	for line := range strings.Lines(string(out)) {
-		line = strings.TrimSpace(line)
-		name, ok := strings.CutPrefix(line, "ok ")
-		if !ok {
-			name, _, _ = strings.Cut(strings.TrimPrefix(line, "failed "), ":")
-		}
-		cases++
+	out, err := exec.CommandContext(ctx, "node", args...).CombinedOutput()
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	for _, name := range cases {
 		t.Run(name, func(t *testing.T) {
-			if !ok {
-				t.Error(line)
+			if slices.Contains(lines, "ok "+name) {
+				return
 			}
+			t.Errorf("not ok; the client printed\n%s", out)
 		})
 	}
-	if err != nil || cases != 7 {
-		t.Fatalf("%d cases ran, %v:\n%s", cases, err, out)
+	if err != nil || len(lines) != len(cases) {
+		t.Errorf("%d cases, %v:\n%s", len(lines), err, out)
 	}
 }
 
-func TestSofaRPCThroughTheSeedChain(t *testing.T) {
-	startService(t)
-	startSeed(t)
-	runClient(t, "127.0.0.1:2045")
+func TestSofaRPC(t *testing.T) {
+	for _, chain := range chains {
+		for _, server := range []string{"server.js", "bolt_server.js"} {
+			t.Run(chain.name+" to "+server, func(t *testing.T) {
+				startNode(t, server, service[strings.Index(service, ":")+1:])
+				chain.start(t)
+				for _, c := range clients {
+					t.Run(c.name, func(t *testing.T) { runClient(t, c.args, c.cases) })
+				}
+			})
+		}
+	}
+}
+
+// A service that is silent gets heartbeats from the sidecar, and its connection
+// lives on.
+func TestHeartbeatsOfTheSidecar(t *testing.T) {
+	server := startNode(t, "bolt_server.js", "8080")
+	startSidecar(t, "one", "SofaRpc", near, "SofaRpc", service)
+	runClient(t, clients[1].args, clients[1].cases)
+	for range 3 {
+		server.wantLine(t, "heartbeat")
+	}
+	runClient(t, clients[1].args, clients[1].cases)
+}
+
+// Whatever of the chain is restarted, calls succeed again without anybody's
+// help.
+func TestReconnect(t *testing.T) {
+	server := startNode(t, "server.js", "8080")
+	nearby := startSidecar(t, "near", "SofaRpc", near, "Http2", far)
+	remote := startSidecar(t, "far", "Http2", far, "SofaRpc", service)
+	client := startNode(t, "steady.js", near)
+	steady := func() {
+		t.Helper()
+		for len(client.lines) > 0 {
+			<-client.lines // of before
+		}
+		for range 10 {
+			client.wantLine(t, "ok")
+		}
+	}
+	steady()
+	for _, part := range []struct {
+		name    string
+		process **process
+	}{{"client", &client}, {"server", &server}, {"near sidecar", &nearby}, {"far sidecar", &remote}} {
+		t.Run(part.name, func(t *testing.T) {
+			*part.process = (*part.process).restart(t)
+			steady()
+		})
+	}
 }
