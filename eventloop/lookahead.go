@@ -3,6 +3,8 @@
 package eventloop
 
 import (
+	"runtime"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -28,11 +30,30 @@ const (
 //
 // A look waits in a system call that the runtime does not know of, so it keeps
 // its P: a loop in use is not handed from thread to thread at each wait. The
-// runtime can still interrupt it, by the signal with which it preempts.
+// runtime can still interrupt it, by the signal with which it preempts. One P is
+// always left to the process's other goroutines.
 type lookahead struct {
+	lingers bool // the loop may wait by itself
 	ready   []unix.EpollEvent
 	awaited []uint64 // a bit per descriptor that is ready and not served yet
 	left    int      // how many
+}
+
+// lingering is how many loops of the process wait by themselves.
+var lingering atomic.Int64
+
+// allowLinger lets the loop wait by itself if that leaves a P to everyone else.
+func (a *lookahead) allowLinger() {
+	if a.lingers = lingering.Add(1) < int64(runtime.GOMAXPROCS(0)); !a.lingers {
+		lingering.Add(-1)
+	}
+}
+
+// endLinger is for a loop that has stopped.
+func (a *lookahead) endLinger() {
+	if a.lingers {
+		lingering.Add(-1)
+	}
 }
 
 // look fills the lookahead, waiting for at most d.

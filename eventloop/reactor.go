@@ -121,6 +121,7 @@ func (r *Reactor) startLoop(index int) error {
 	if l.watch, err = newWatcher(l); err != nil {
 		return fmt.Errorf("eventloop: watcher of loop %d: %w", index, err)
 	}
+	l.ahead.allowLinger()
 	r.loops = append(r.loops, l)
 	return nil
 }
@@ -182,6 +183,7 @@ func (r *Reactor) stop() {
 	}
 	for _, l := range r.loops {
 		l.watch.close()
+		l.ahead.endLinger()
 	}
 }
 

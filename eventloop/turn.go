@@ -46,7 +46,7 @@ func (l *Loop) leaveBatch(awaited bool) {
 		l.look(0)
 	}
 	l.leave()
-	if l.ahead.left == 0 && !l.stopping && !l.poll.tasksWait() {
+	if l.ahead.left == 0 && l.ahead.lingers && !l.stopping && !l.poll.tasksWait() {
 		l.look(lingerTime)
 	}
 }
