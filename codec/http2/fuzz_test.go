@@ -25,6 +25,8 @@ type fuzzer struct {
 	choices []byte
 	calls   int
 	fed     int
+	// opened is the last stream that the session has opened on the wire.
+	opened uint32
 }
 
 // choose returns a number below n.
@@ -199,9 +201,15 @@ func (z *fuzzer) check() {
 	f.ReadMetaHeaders = xhpack.NewDecoder(4096, nil)
 	f.ReadMetaHeaders.SetAllowedMaxDynamicTableSize(1 << 30)
 	for {
-		_, err := f.ReadFrame()
+		frame, err := f.ReadFrame()
 		if err == io.EOF {
 			return
+		}
+		if h, ok := frame.(*http2.MetaHeadersFrame); ok && h.PseudoValue("method") != "" {
+			if h.StreamID <= z.opened {
+				z.t.Fatalf("opened %d after %d", h.StreamID, z.opened)
+			}
+			z.opened = h.StreamID
 		}
 		if err != nil && z.sink.high > 1<<20 {
 			z.t.Fatalf("wrote what does not parse: %v", err)
@@ -222,6 +230,7 @@ func newFuzzer(t *testing.T, choices []byte) (*fuzzer, *Limits) {
 	l := DefaultLimits()
 	l.MaxStreams = 8
 	l.OverheadBurst, l.ResetBurst = 50, 20
+	l.Connect = z.choose(2) == 1
 	return z, &l
 }
 
@@ -250,7 +259,12 @@ func FuzzClient(f *testing.F) {
 			p.stream = c.Open(p)
 			p.sent = true
 			p.sendDone = z.choose(2) == 0
-			p.stream.SendHeaders(&Head{}, nil, p.sendDone)
+			head := new(Head)
+			if z.choose(3) == 1 {
+				// It waits for the server's SETTINGS.
+				head.MethodName, head.ConnectProto = []byte("CONNECT"), []byte("websocket")
+			}
+			p.stream.SendHeaders(head, nil, p.sendDone)
 			z.parties = append(z.parties, p)
 		}
 		if len(input) > 3 && input[3] != byte(frameSettings) {

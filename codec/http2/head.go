@@ -16,7 +16,7 @@ import (
 type Head struct {
 	MethodName    []byte // :method, requests
 	Scheme        []byte // :scheme, requests
-	AuthorityName []byte // :authority, requests
+	AuthorityName []byte // :authority, requests; host where that stood alone
 	PathName      []byte // :path with query, requests
 	ConnectProto  []byte // :protocol of an extended CONNECT (RFC 8441)
 	Status        int    // :status, replies; 0 in requests and trailers
@@ -73,15 +73,8 @@ func (h *Head) Method() []byte { return h.MethodName }
 // Path implements codec.Head.
 func (h *Head) Path() []byte { return h.PathName }
 
-// Authority implements codec.Head: :authority, else the host field (RFC 9113,
-// 8.3.1).
-func (h *Head) Authority() []byte {
-	if len(h.AuthorityName) > 0 {
-		return h.AuthorityName
-	}
-	host, _ := h.Get("host")
-	return host
-}
+// Authority implements codec.Head.
+func (h *Head) Authority() []byte { return h.AuthorityName }
 
 // HTTPStatus implements codec.Head.
 func (h *Head) HTTPStatus() int { return h.Status }

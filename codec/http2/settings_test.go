@@ -2,7 +2,10 @@
 
 package http2
 
-import "testing"
+import (
+	"bytes"
+	"testing"
+)
 
 // TestSettingsWithinStreams: the peer may change its settings at any time.
 func TestSettingsWithinStreams(t *testing.T) {
@@ -113,4 +116,36 @@ func TestSettingsWithinStreams(t *testing.T) {
 			> DATA 1 x*16000
 			= 1 data x*16000`},
 	})
+}
+
+// TestTableSizeIsFollowed: the next header block begins with the smallest size
+// that the peer has set since the last, and the present one (RFC 7541, 4.2).
+func TestTableSizeIsFollowed(t *testing.T) {
+	p := newPlayer(t, script{})
+	p.send("PREFACE")
+	p.send("SETTINGS")
+	p.feed()
+	for i, tt := range []struct {
+		settings []string
+		begins   []byte
+	}{
+		{[]string{"HEADER_TABLE_SIZE=0"}, []byte{0x20, 0x88}},
+		{[]string{"HEADER_TABLE_SIZE=4096"}, []byte{0x3f, 0xe1, 0x1f, 0x88}},
+		{[]string{"HEADER_TABLE_SIZE=0", "HEADER_TABLE_SIZE=100"}, []byte{0x20, 0x3f, 0x45, 0x88}},
+		{nil, []byte{0x88}},
+		// More than we want to hold is not used.
+		{[]string{"HEADER_TABLE_SIZE=4294967295"}, []byte{0x3f, 0xe1, 0x1f, 0x88}},
+	} {
+		for _, s := range tt.settings {
+			p.send("SETTINGS " + s)
+		}
+		id := uint32(2*i + 1)
+		p.sendHeaders(id, []string{"end", "GET"})
+		p.feed()
+		p.sink.out = nil
+		p.holders[int(id)].stream.SendHeaders(&Head{Status: 200}, nil, true)
+		if block := p.sink.out[headSize:]; !bytes.Equal(block, tt.begins) {
+			t.Errorf("after %v the block is %x; want %x", tt.settings, block, tt.begins)
+		}
+	}
 }
