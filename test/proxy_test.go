@@ -143,20 +143,24 @@ func (p *proxy) address(listener string) string {
 
 func (p *proxy) stats() *stats.Block {
 	p.t.Helper()
-	b, err := p.Stats()
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return b
+	return answered(p.t, p.Stats)
 }
 
 func (p *proxy) turns() eventloop.Stats {
 	p.t.Helper()
-	s, err := p.Turns()
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return s
+	return answered(p.t, p.Turns)
+}
+
+// answered asks the loops until they answer: on a busy machine they may take
+// longer than the server waits.
+func answered[T any](t testing.TB, ask func() (T, error)) (answer T) {
+	t.Helper()
+	eventually(t, "the loops answer", func() bool {
+		var err error
+		answer, err = ask()
+		return err == nil
+	})
+	return answer
 }
 
 // ended is the number of requests that ended for reason r.
@@ -165,11 +169,7 @@ func (p *proxy) ended(r codec.Reason) uint64 { return p.stats().EndedFor(uint8(r
 // held is the bytes that the loops hold, by purpose.
 func (p *proxy) held() [codec.PurposeCount]int {
 	p.t.Helper()
-	h, err := p.Held()
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return h
+	return answered(p.t, p.Held)
 }
 
 // wantNothingHeld waits until no loop holds a byte.

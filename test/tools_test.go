@@ -6,6 +6,7 @@ package test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -82,4 +83,79 @@ func TestH2load(t *testing.T) {
 		}
 	}
 	p.wantOK(10_000)
+}
+
+// bulkFile is the bulk tests' body in a file.
+func bulkFile(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "body")
+	if err := os.WriteFile(file, bulkBody(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// output runs a peer's program and returns what it printed on its standard
+// output, and the checksum of that.
+func output(t *testing.T, name string, args ...string) (text, sum string) {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	var complaints bytes.Buffer
+	cmd.Stderr = &complaints
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s %v: %v\n%s", name, args, err, &complaints)
+	}
+	return string(out), sumOf(bytes.NewReader(out))
+}
+
+// The tools move 100 MB in each direction, and in both at once, unharmed.
+func TestBulkWithTools(t *testing.T) {
+	p := bulkProxy(t)
+	at, file := "http://"+p.address("in"), bulkFile(t)
+	for _, tool := range []struct {
+		name    string
+		args    []string
+		content []string
+	}{
+		{"curl", []string{"-sS", "--fail", "--max-time", "60", "--http2-prior-knowledge"}, []string{"--data-binary", "@" + file}},
+		{"nghttp", []string{"-t", "60"}, []string{"-d", file}},
+	} {
+		post := append(tool.args, tool.content...)
+		if _, sum := output(t, tool.name, append(tool.args, at+"/download")...); sum != bulkSum() {
+			t.Errorf("%s: the download's checksum is %s", tool.name, sum)
+		}
+		if sum, _ := output(t, tool.name, append(post, at+"/upload")...); sum != bulkSum() {
+			t.Errorf("%s: the upload's checksum is %s", tool.name, sum)
+		}
+		if _, sum := output(t, tool.name, append(post, at+"/echo")...); sum != bulkSum() {
+			t.Errorf("%s: the echo's checksum is %s", tool.name, sum)
+		}
+	}
+	p.wantOK(6)
+	// h2load drops what it reads, so that only its length can be compared; the
+	// service has the checksum of what it sent.
+	for path, size := range map[string]int{"/download": bulkSize, "/upload": len(bulkSum()), "/echo": bulkSize} {
+		args := []string{"-n", "1", "-c", "1"}
+		if path != "/download" {
+			args = append(args, "-d", file)
+		}
+		out := run(t, "h2load", append(args, at+path)...)
+		if !strings.Contains(out, "1 succeeded, 0 failed, 0 errored, 0 timeout") || !strings.Contains(out, fmt.Sprintf("(%d) data", size)) {
+			t.Errorf("%s:\n%s", path, out)
+		}
+	}
+	p.wantOK(9)
+}
+
+// h2load keeps a thousand streams of one connection open.
+func TestThousandStreamsOfH2load(t *testing.T) {
+	p := toolsProxy(t)
+	for _, listener := range []string{"h2", "bolt"} {
+		out := run(t, "h2load", "-n", fmt.Sprint(scale(20_000)), "-c", "1", "-m", "1000", "-H", "service: "+service, "http://"+p.address(listener)+"/")
+		if !strings.Contains(out, fmt.Sprintf("%d succeeded, 0 failed, 0 errored, 0 timeout", scale(20_000))) {
+			t.Errorf("%s:\n%s", listener, out)
+		}
+	}
+	p.wantOK(2 * scale(20_000))
 }

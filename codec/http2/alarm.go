@@ -28,6 +28,8 @@ const (
 	alarmSweep
 	// alarmGather looks whether the loop gathers less now.
 	alarmGather
+	// alarmLinger ends the wait for requests whose reply is complete.
+	alarmLinger
 	// alarmStall looks for streams that nobody waits for any more and whose
 	// held bytes do not move.
 	alarmStall
@@ -121,6 +123,8 @@ func (c *conn) ring(a alarm) {
 		c.sweep()
 	case alarmGather:
 		c.unstarve()
+	case alarmLinger:
+		c.sweepLingering()
 	case alarmStall:
 		c.sweepStalled()
 	}
@@ -187,7 +191,7 @@ func (c *conn) watchStall(s *stream) {
 func (c *conn) sweepStalled() {
 	for _, s := range c.table.all() {
 		switch {
-		case s.state != stateFlushing && s.state != stateCutting:
+		case s.state != stateFlushing && s.state != stateCutting, s.lingers():
 		case s.held.left() == s.mark:
 			c.owner.Glitch("stalled_stream")
 			c.abandon(s, codec.IdleTimeout)

@@ -93,6 +93,9 @@ func (c *conn) admitData() {
 			s.want -= int64(payload)
 		}
 		c.data.drop = !c.countData(s, end)
+		if !end && s.lingers() {
+			c.cutLong(s)
+		}
 	}
 }
 

@@ -300,6 +300,8 @@ func TestFlowControlSend(t *testing.T) {
 			> DATA 1 late
 			> WINDOW_UPDATE 1 3
 			< DATA 1 def end
+			. tick 500ms
+			. tick 500ms
 			< RST_STREAM 1 NO_ERROR
 			. active 0
 			> DATA 1 later`},

@@ -61,6 +61,9 @@ type Limits struct {
 	BlockTime time.Duration
 	// DrainTime is how long a drain waits for its round trip.
 	DrainTime time.Duration
+	// LingerTime is how long a request may take to its end once its reply is
+	// complete, at least; at most twice as long.
+	LingerTime time.Duration
 	// StallTime is how long the end of a finished message may wait without any
 	// of it being sent, at least; at most twice as long.
 	StallTime time.Duration
@@ -107,6 +110,9 @@ const (
 	// defaultDrainTime is above a round trip; a peer that is slower loses
 	// nothing, its late streams are refused and can be retried.
 	defaultDrainTime = time.Second
+	// defaultLingerTime is above a round trip, so that a request that was all
+	// on its way needs no reset.
+	defaultLingerTime = 500 * time.Millisecond
 	// defaultStallTime is what exchanges without progress are given.
 	defaultStallTime = 5 * time.Minute
 )
@@ -134,6 +140,7 @@ func DefaultLimits() Limits {
 		AckTime:         defaultPatience,
 		BlockTime:       defaultPatience,
 		DrainTime:       defaultDrainTime,
+		LingerTime:      defaultLingerTime,
 		StallTime:       defaultStallTime,
 	}
 }

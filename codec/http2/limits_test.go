@@ -268,6 +268,8 @@ func TestTooLarge(t *testing.T) {
 			. 3 head 200 end
 			< HEADERS 3 :status=200 end
 			. 3 reset
+			. tick 500ms
+			. tick 500ms
 			< RST_STREAM 3 NO_ERROR
 			> HEADERS 7 POST a=b
 			= 7 headers POST h/ a=b`},

@@ -27,14 +27,15 @@ func (c *conn) readPriority(p []byte) {
 }
 
 // priorityError is a stream error where there is a stream to reset: PRIORITY
-// may come in any state, but an idle stream must not be reset.
+// may come in any state, but an idle stream must not be reset. Of one that has
+// ended only a frame that is broken matters.
 func (c *conn) priorityError(e code, word string) {
 	id := c.frame.id
 	s := c.table.get(id)
 	switch {
 	case s != nil:
 		c.streamError(s, e, word)
-	case c.isIdle(id):
+	case c.isIdle(id) || e == codeFrameSizeError:
 		c.fail(e, word)
 	default:
 		c.overhead(1, word)

@@ -130,8 +130,7 @@ func (c *conn) writeHeld(s *stream) {
 func (c *conn) unblock(s *stream) {
 	s.held.waiting = false
 	if s.state == stateCutting {
-		c.writeRSTStream(s.id, codeNoError)
-		c.finish(s, endedByUs)
+		c.linger(s)
 		return
 	}
 	receiver := s.receiver

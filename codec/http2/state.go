@@ -34,8 +34,9 @@ const (
 	// of the stream any more.
 	stateFlushing
 	// stateCutting is a server stream whose holder has no use for the rest of
-	// the request: held bytes are still to be sent, then RST_STREAM NO_ERROR
-	// (RFC 9113, 8.1). Nobody is told of the stream any more.
+	// the request: held bytes are still to be sent, then its end is waited for
+	// a little (linger.go), then RST_STREAM NO_ERROR (RFC 9113, 8.1). Nobody is
+	// told of the stream any more.
 	stateCutting
 	stateClosed
 )
@@ -69,14 +70,12 @@ func (st state) recvEnd(held bool) state {
 	switch st {
 	case stateOpen:
 		return stateHalfRemote
-	case stateHalfLocal:
+	case stateHalfLocal, stateCutting:
+		// Where it was to be cut off, the request ended after all.
 		if held {
 			return stateFlushing
 		}
 		return stateClosed
-	case stateCutting:
-		// The request ended after all: no reset is needed.
-		return stateFlushing
 	case stateIdle, stateHalfRemote, stateFlushing, stateClosed:
 	}
 	return st
@@ -85,21 +84,18 @@ func (st state) recvEnd(held bool) state {
 // flushed is the last held byte sent.
 func (st state) flushed() state {
 	switch st {
-	case stateFlushing, stateCutting:
+	case stateFlushing:
 		return stateClosed
-	case stateIdle, stateOpen, stateHalfLocal, stateHalfRemote, stateClosed:
+	case stateIdle, stateOpen, stateHalfLocal, stateHalfRemote, stateCutting, stateClosed:
 	}
 	return st
 }
 
 // cut is Reset of a server stream without a reason.
-func (st state) cut(held bool) state {
+func (st state) cut() state {
 	switch st {
 	case stateHalfLocal:
-		if held {
-			return stateCutting
-		}
-		return stateClosed
+		return stateCutting
 	case stateFlushing, stateCutting:
 		return st
 	case stateIdle, stateOpen, stateHalfRemote, stateClosed:

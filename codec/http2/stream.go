@@ -38,6 +38,8 @@ type stream struct {
 	held held
 	// mark is what was left to send when stalled streams were last looked for.
 	mark int
+	// lingered: an alarm has passed since the stream began to linger.
+	lingered bool
 	// next and prev link the stream in the queue; next also links ended
 	// streams until they can be reused.
 	next, prev *stream
@@ -132,6 +134,9 @@ func (s *stream) enter(next state) {
 	case stateFlushing, stateCutting:
 		s.receiver = nil
 		s.conn.watchStall(s)
+		if next == stateCutting && !s.held.any() {
+			s.conn.linger(s)
+		}
 	case stateIdle, stateOpen, stateHalfLocal, stateHalfRemote:
 	}
 }
@@ -230,8 +235,8 @@ func (s *stream) Reset(r codec.Reason) {
 	if !s.state.live() {
 		return
 	}
-	if r == codec.ReasonNone && c.isServer() {
-		if next := s.state.cut(s.held.any()); next != stateClosed {
+	if r == codec.ReasonNone && c.isServer() && !c.dead {
+		if next := s.state.cut(); next != stateClosed {
 			s.enter(next)
 			return
 		}

@@ -91,6 +91,9 @@ func TestExchange(t *testing.T) {
 			. 1 head 413 end
 			< HEADERS 1 :status=413 end
 			. 1 reset
+			. tick 500ms
+			. active 1
+			. tick 500ms
 			< RST_STREAM 1 NO_ERROR
 			. active 0
 			> DATA 1 late
@@ -368,6 +371,7 @@ func TestFrameRules(t *testing.T) {
 		{name: "stream window over 2^31-1", text: request + "> WINDOW_UPDATE 1 2147483647\n< RST_STREAM 1 FLOW_CONTROL_ERROR\n= glitch stream_window_overflow\n= 1 reset protocol_error"},
 		{name: "SETTINGS takes a stream window over 2^31-1", text: request + "> WINDOW_UPDATE 1 2147418112\n> SETTINGS INITIAL_WINDOW_SIZE=65536\n" + dead("FLOW_CONTROL_ERROR", "settings_window_overflow", "1")},
 		{name: "PRIORITY of four bytes", text: request + "> RAW 000004 02 00 00000001 00000000\n< RST_STREAM 1 FRAME_SIZE_ERROR\n= glitch priority_size\n= 1 reset protocol_error"},
+		{name: "PRIORITY of four bytes on ended", text: "> HEADERS 1 end GET\n= 1 headers GET h/ end\n. 1 head 200 end\n< HEADERS 1 :status=200 end\n> RAW 000004 02 00 00000001 00000000\n" + dead("FRAME_SIZE_ERROR", "priority_size", "1")},
 		{name: "PRIORITY of four bytes on idle", text: "> RAW 000004 02 00 00000001 00000000\n" + dead("FRAME_SIZE_ERROR", "priority_size", "0")},
 		{name: "PRIORITY of the connection", text: "> RAW 000005 02 00 00000000 0000000000\n" + dead("PROTOCOL_ERROR", "stream_id_misplaced", "0")},
 		{name: "padding as long as DATA", text: request + "> RAW 000003 00 08 00000001 030000\n" + dead("PROTOCOL_ERROR", "data_padding", "1")},

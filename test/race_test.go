@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build race
+
+package test
+
+// bulkSize is the body of the bulk tests. The race detector makes both ends ten
+// times slower.
+const bulkSize = 10 << 20
