@@ -25,6 +25,8 @@ type Cluster struct {
 	MaxRequestsPerConn uint32
 	// BufferLimit is the high watermark, in bytes, of a connection's output.
 	BufferLimit int
+	// HTTP2 is what a host may ask for that is spoken to in HTTP/2.
+	HTTP2 config.HTTP2Limits
 }
 
 // Host is one upstream address. It never changes.
@@ -47,6 +49,7 @@ func New(c *config.Cluster) *Cluster {
 		IdleTimeout:        c.IdleTimeout,
 		MaxRequestsPerConn: c.MaxRequestPerConn,
 		BufferLimit:        int(c.ConnBufferLimit),
+		HTTP2:              c.HTTP2,
 	}
 	if n.IdleTimeout == 0 {
 		n.IdleTimeout = DefaultIdleTimeout

@@ -43,6 +43,7 @@ func (b *builder) cluster(v view) Cluster {
 	}
 	c.ConnectTimeout, _ = v.duration("connect_timeout")
 	c.IdleTimeout, _ = v.duration("idle_timeout")
+	c.HTTP2 = v.child("extend_config").child("Http2").http2Limits()
 	for _, h := range v.children("hosts") {
 		c.Hosts = append(c.Hosts, b.host(h))
 	}

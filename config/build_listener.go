@@ -2,6 +2,8 @@
 
 package config
 
+import "slices"
+
 // listeners reads the listeners of a server and the routers in their filters.
 func (b *builder) listeners(server view) []Listener {
 	var list []Listener
@@ -104,10 +106,13 @@ func (b *builder) proxy(filter view, listener string) Proxy {
 		Upstream:           v.upstream("upstream_protocol", sub),
 		RouterName:         v.text("router_config_name"),
 		FallbackForUnknown: v.flag("fallback_for_unknown_protocol"),
-		HTTP2:              HTTP2Options{UseStream: extend.flag("http2_use_stream") || extend.child("Http2").flag("http2_use_stream")},
+		HTTP2:              extend.http2(),
 		Bolt: BoltOptions{GoAway: extend.flag("enable_bolt_goaway") ||
 			extend.child("bolt").flag("enable_bolt_goaway") || extend.child("boltv2").flag("enable_bolt_goaway")},
 		Path: b.place(v),
+	}
+	if h := extend.child("Http2"); len(p.Downstream) > 0 && !slices.Contains(p.Downstream, ProtocolHTTP2) && h.hasLimits() {
+		extend.warnf("Http2", "clients of this listener do not speak HTTP/2; limits toward hosts stand in the extend_config of a cluster")
 	}
 	switch {
 	case v.has("virtual_hosts"):
@@ -123,6 +128,12 @@ func (b *builder) proxy(filter view, listener string) Proxy {
 		b.routers.users = append(b.routers.users, b.refer(v, "router_config_name"))
 	}
 	return p
+}
+
+// http2 reads the settings of HTTP/2 in a proxy's extend_config.
+func (v view) http2() HTTP2Options {
+	h := v.child("Http2")
+	return HTTP2Options{UseStream: v.flag("http2_use_stream") || h.flag("http2_use_stream"), Limits: h.http2Limits()}
 }
 
 // connectionManager registers the router that the filter declares.

@@ -87,6 +87,8 @@ type Proxy struct {
 type HTTP2Options struct {
 	// UseStream is MOSN's switch from whole bodies to streamed ones.
 	UseStream bool
+	// Limits are those of connections from clients.
+	Limits HTTP2Limits
 }
 
 // BoltOptions is extend_config.bolt.
@@ -193,8 +195,10 @@ type Cluster struct {
 	ConnectTimeout    time.Duration
 	// IdleTimeout is 0 when the file states none.
 	IdleTimeout time.Duration
-	Hosts       []Host
-	Path        string
+	// HTTP2 are the limits of connections to the hosts.
+	HTTP2 HTTP2Limits
+	Hosts []Host
+	Path  string
 }
 
 // Host is one address of a cluster.

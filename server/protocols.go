@@ -15,15 +15,15 @@ import (
 
 // upstreamSessions is the table protocol → client session.
 func upstreamSessions() cluster.Sessions {
-	boltLimits, h2Limits := bolt.DefaultLimits(), http2.DefaultLimits()
+	boltLimits := bolt.DefaultLimits()
 	var s cluster.Sessions
-	s[codec.Bolt] = func(sink codec.Sink, o codec.Owner, m *codec.Memory) codec.ClientSession {
+	s[codec.Bolt] = func(_ *cluster.Cluster, sink codec.Sink, o codec.Owner, m *codec.Memory) codec.ClientSession {
 		// A random first id tells replies of different connections apart in
 		// captures and makes ids that wrap an everyday matter.
 		return bolt.NewClient(sink, o, m, &boltLimits, fastrand.Uint32())
 	}
-	s[codec.HTTP2] = func(sink codec.Sink, o codec.Owner, m *codec.Memory) codec.ClientSession {
-		return http2.NewClient(sink, o, m, &h2Limits)
+	s[codec.HTTP2] = func(c *cluster.Cluster, sink codec.Sink, o codec.Owner, m *codec.Memory) codec.ClientSession {
+		return http2.NewClient(sink, o, m, (*http2.Limits)(&c.HTTP2))
 	}
 	return s
 }
@@ -36,7 +36,7 @@ func downstreamServers(p *config.Proxy) []pipeline.Server {
 		case config.ProtocolBolt:
 			servers = append(servers, boltServer(p.Bolt))
 		case config.ProtocolHTTP2:
-			servers = append(servers, http2Server())
+			servers = append(servers, http2Server(p.HTTP2.Limits))
 		}
 	}
 	return servers
@@ -54,11 +54,12 @@ func boltServer(o config.BoltOptions) pipeline.Server {
 	}
 }
 
-func http2Server() pipeline.Server {
-	limits := http2.DefaultLimits()
+func http2Server(l config.HTTP2Limits) pipeline.Server {
+	limits := http2.Limits(l)
 	return pipeline.Server{
-		Protocol: codec.HTTP2,
-		Detect:   detectHTTP2,
+		Protocol:   codec.HTTP2,
+		Detect:     detectHTTP2,
+		StreamIdle: limits.StallTime,
 		New: func(s codec.Sink, o codec.Owner, a codec.Acceptor, m *codec.Memory) codec.ServerSession {
 			return http2.NewServer(s, o, a, m, &limits)
 		},

@@ -179,6 +179,7 @@ func (s *Server) chain(c *config.Config, l *config.Listener) (*pipeline.Chain, e
 		Upstream:    router.UpstreamProtocol(l.Proxy.Upstream),
 		Router:      l.Proxy.RouterName,
 		IdleTimeout: l.IdleTimeout,
+		DetectTime:  l.Proxy.HTTP2.Limits.SetupTime,
 		Log:         log,
 	}
 	if chain.IdleTimeout == 0 {
