@@ -76,7 +76,7 @@ func (e *exchange) retryable(r codec.Reason) bool {
 	case codec.UpstreamClosed:
 		// The host may have closed an idle connection as the request was on
 		// its way. Once only, as it may also have been the request's doing.
-		return e.tries == 0 && idempotent(e.sent.head.Method())
+		return e.tries == 0 && e.from == codec.HTTP2 && idempotent(e.sent.head.Method())
 	}
 	return false
 }
