@@ -138,9 +138,9 @@ func TestR18WindowUpdates(t *testing.T) {
 // A client that takes nothing of a large reply has its stream reset in time, and
 // the service is free of it; the connection goes on.
 func TestR20ZeroWindow(t *testing.T) {
-	w := newWorld(t, setup{limits: `"stream_idle_timeout": "300ms"`, held: 1 << 20})
-	a := w.open(noWindow()...)
 	n := full(100, 4)
+	w := newWorld(t, setup{limits: `"stream_idle_timeout": "300ms"`, held: (n + 1) << 16})
+	a := w.open(noWindow()...)
 	for i := range n {
 		a.Send(peer.Headers(odd(i), peer.Plain("GET", "/100000000"), peer.EndStream|peer.EndHeaders))
 	}

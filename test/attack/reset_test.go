@@ -3,6 +3,7 @@
 package attack
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -19,6 +20,14 @@ const hundred = `"max_concurrent_streams": 100`
 // toward the host, and that all are cancelled.
 func (w *world) wantBounded(most int) {
 	w.t.Helper()
+	before := -1
+	w.eventually("the host has seen all there was", func() bool {
+		time.Sleep(20 * time.Millisecond)
+		now := w.host.Counts().Requests
+		settled := now == before
+		before = now
+		return settled
+	})
 	w.wantReleased()
 	n := w.host.Counts()
 	if n.Peak > most {
@@ -27,8 +36,19 @@ func (w *world) wantBounded(most int) {
 	w.t.Logf("the host saw %d requests, %d at once, %d reset", n.Requests, n.Peak, n.Resets)
 }
 
+// warm makes the connection to the host, so that requests go there at once.
+func (w *world) warm() {
+	w.t.Helper()
+	a := w.open()
+	a.Send(peer.Headers(1, peer.Plain("GET", "/host"), peer.EndStream|peer.EndHeaders))
+	w.eventually("a request is with the host", func() bool { return w.host.Counts().InFlight == 1 })
+	a.Close()
+	w.eventually("it is cancelled", func() bool { return w.host.Counts().InFlight == 0 })
+}
+
 func TestR9RapidReset(t *testing.T) {
 	w := newWorld(t, setup{limits: hundred})
+	w.warm()
 	a := w.open()
 	request := peer.Plain("GET", "/host")
 	a.Repeat(full(100_000, 3000), stall, func(i int) []byte {
@@ -37,9 +57,42 @@ func TestR9RapidReset(t *testing.T) {
 	a.WantClosed(calm)
 	w.wantGlitch("rapid_reset", 1)
 	w.wantBounded(100)
-	if n := w.host.Counts().Requests; n > 1100 {
+	if n := w.host.Counts().Requests; n < 900 || n > 1100 {
 		t.Errorf("the host saw %d requests of a client that is cut off after 1000", n)
 	}
+}
+
+// Requests come in volleys larger than the limit, and then their resets.
+func TestR9Volleys(t *testing.T) {
+	w := newWorld(t, setup{limits: hundred})
+	w.warm()
+	a := w.open()
+	request := peer.Plain("GET", "/host")
+	const volley = 150
+	for round := range full(700, 15) {
+		closed := !a.Send(
+			slices.Concat(eachOf(round*volley, volley, func(id uint32) []byte { return peer.Headers(id, request, peer.EndStream|peer.EndHeaders) })...),
+			slices.Concat(eachOf(round*volley, 100, func(id uint32) []byte { return peer.Reset(id, http2.ErrCodeCancel) })...))
+		if closed {
+			break
+		}
+	}
+	a.WantClosed(calm)
+	w.wantGlitch("rapid_reset", 1)
+	w.wantGlitch("too_many_streams", 100)
+	w.wantBounded(100)
+	if n := w.host.Counts().Peak; n < 50 {
+		t.Errorf("the host had %d requests at once; the volleys did not arrive", n)
+	}
+}
+
+// eachOf makes a frame for each of n requests.
+func eachOf(from, n int, one func(id uint32) []byte) [][]byte {
+	var frames [][]byte
+	for i := range n {
+		frames = append(frames, one(odd(from+i)))
+	}
+	return frames
 }
 
 // The same on the service that the citizen uses, over the connection that it
@@ -60,6 +113,7 @@ func TestR9RapidResetBesideTheCitizen(t *testing.T) {
 // than the limit are there at once.
 func TestR9ResetsWithinTheLimit(t *testing.T) {
 	w := newWorld(t, setup{limits: hundred + `, "reset_burst": 1048576`})
+	w.warm()
 	a := w.open()
 	request := peer.Plain("GET", "/host")
 	n := full(100_000, 3000)
@@ -69,6 +123,9 @@ func TestR9ResetsWithinTheLimit(t *testing.T) {
 	a.WantPong()
 	w.eventually("all requests ended", func() bool { return w.stats().EndedFor(uint8(codec.DownstreamReset)) == uint64(n) })
 	w.wantBounded(100)
+	if saw := w.host.Counts().Requests; saw < n/2 {
+		t.Errorf("the host saw %d of %d requests", saw, n)
+	}
 }
 
 // TestR11MadeYouReset makes the proxy reset the request, by each of the ways
@@ -98,6 +155,7 @@ func TestR11MadeYouReset(t *testing.T) {
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			w := newWorld(t, setup{limits: hundred, hostSettings: noWindow})
+			w.warm()
 			a := w.open()
 			block := open
 			if x.end != 0 {
@@ -109,6 +167,9 @@ func TestR11MadeYouReset(t *testing.T) {
 			a.WantClosed(calm)
 			w.wantGlitch(x.word, 700)
 			w.wantBounded(100)
+			if n := w.host.Counts(); n.Requests < 700 || n.Resets < n.Requests-1 {
+				t.Errorf("the host saw %d requests and %d resets", n.Requests, n.Resets)
+			}
 		})
 	}
 }

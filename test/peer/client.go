@@ -26,7 +26,6 @@ type Client struct {
 	encoder Encoder
 	reading chan struct{} // closed when the reader has ended
 	hear    chan struct{} // closed when the client is to read
-	acks    bool          // SETTINGS are acknowledged
 
 	mu     sync.Mutex
 	seen   Seen
@@ -64,10 +63,14 @@ func Dial(tb testing.TB, address string) *Client {
 func Open(tb testing.TB, address string, settings ...http2.Setting) *Client {
 	tb.Helper()
 	c := Dial(tb, address)
-	c.acks = true
 	c.Listen()
-	c.Send([]byte(http2.ClientPreface), Settings(settings...))
+	c.greet(settings)
 	return c
+}
+
+// greet acknowledges the proxy's SETTINGS as well, which are surely on their way.
+func (c *Client) greet(settings []http2.Setting) {
+	c.Send([]byte(http2.ClientPreface), Settings(settings...), SettingsAck())
 }
 
 // deafBuffer is what the kernel takes for a client that does not read: no less
@@ -79,7 +82,7 @@ func OpenDeaf(tb testing.TB, address string, settings ...http2.Setting) *Client 
 	tb.Helper()
 	c := Dial(tb, address)
 	c.conn.(*net.TCPConn).SetReadBuffer(deafBuffer)
-	c.Send([]byte(http2.ClientPreface), Settings(settings...), SettingsAck())
+	c.greet(settings)
 	return c
 }
 
@@ -127,10 +130,6 @@ func (c *Client) note(f http2.Frame) {
 	case *http2.GoAwayFrame:
 		copied := *f
 		s.GoAways = append(s.GoAways, &copied)
-	case *http2.SettingsFrame:
-		if !f.IsAck() && c.acks {
-			go c.Send(SettingsAck())
-		}
 	}
 }
 
