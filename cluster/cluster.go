@@ -28,6 +28,8 @@ type Cluster struct {
 	// BufferLimit is the high watermark, in bytes, of a connection's output; 0
 	// leaves the loop's own.
 	BufferLimit int
+	// HTTP2 is what a host may ask for that is spoken to in HTTP/2.
+	HTTP2 config.HTTP2Limits
 }
 
 // Host is one upstream address. It never changes.
@@ -51,6 +53,7 @@ func New(c *config.Cluster) *Cluster {
 		MaxRequestsPerConn: c.MaxRequestPerConn,
 		Keepalive:          newKeepalive(c.Keepalive),
 		BufferLimit:        int(c.ConnBufferLimit),
+		HTTP2:              c.HTTP2,
 	}
 	if n.IdleTimeout == 0 {
 		n.IdleTimeout = DefaultIdleTimeout

@@ -39,7 +39,7 @@ func newConn(p *pool, ec *eventloop.Conn) *conn {
 	if p.cluster.BufferLimit > 0 {
 		ec.SetWatermarks(p.cluster.BufferLimit, p.cluster.BufferLimit/2)
 	}
-	c.session = p.manager.sessions[p.protocol](ec, c, p.manager.mem)
+	c.session = p.manager.sessions[p.protocol](p.cluster, ec, c, p.manager.mem)
 	p.manager.loop.Schedule(&c.idle, p.cluster.IdleTimeout)
 	c.watch()
 	return c

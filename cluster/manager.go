@@ -9,8 +9,8 @@ import (
 	"github.com/sideloop/sideloop/stats"
 )
 
-// NewSession makes the client session of one connection.
-type NewSession func(codec.Sink, codec.Owner, *codec.Memory) codec.ClientSession
+// NewSession makes the client session of one connection to a host of a cluster.
+type NewSession func(*Cluster, codec.Sink, codec.Owner, *codec.Memory) codec.ClientSession
 
 // Sessions is the constructors by protocol; nil where a protocol is not spoken.
 type Sessions [codec.ProtocolCount]NewSession

@@ -55,21 +55,27 @@ type Head interface {
 type Arena struct {
 	bytes []byte
 	heads [ProtocolCount]Head
+	// views is the size of what heads take beside bytes.
+	views int
 }
 
-// Reset forgets the copies. The buffer is kept unless it is larger than keep
-// bytes.
+// Reset forgets the copies. Buffer and heads are kept unless they are larger than
+// keep bytes.
 func (a *Arena) Reset(keep int) {
-	if cap(a.bytes) > keep {
+	if cap(a.bytes) > keep || a.views > keep {
 		// The heads' own slices point into it.
 		*a = Arena{}
 		return
 	}
-	a.bytes = a.bytes[:0]
+	a.bytes, a.views = a.bytes[:0], 0
 }
 
 // Size is the number of bytes held.
-func (a *Arena) Size() int { return len(a.bytes) }
+func (a *Arena) Size() int { return len(a.bytes) + a.views }
+
+// Account adds n bytes that a head takes beside those kept, such as the views of
+// its fields, which a peer can make as many as it likes of no bytes each.
+func (a *Arena) Account(n int) { a.views += n }
 
 // Reserve makes room for n bytes, so that the Keep calls that follow, up to n
 // bytes in all, do not move earlier copies. Copy methods call it first.

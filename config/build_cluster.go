@@ -48,6 +48,7 @@ func (b *builder) cluster(v view) Cluster {
 		c.Keepalive.Interval, _ = k.duration("interval")
 		c.Keepalive.Timeout, _ = k.duration("timeout")
 	}
+	c.HTTP2 = v.child("extend_config").child("Http2").http2Limits()
 	for _, h := range v.children("hosts") {
 		c.Hosts = append(c.Hosts, b.host(h))
 	}

@@ -106,15 +106,15 @@ func (b *builder) proxy(filter view, listener string) Proxy {
 		Upstream:           v.upstream("upstream_protocol", sub),
 		RouterName:         v.text("router_config_name"),
 		FallbackForUnknown: v.flag("fallback_for_unknown_protocol"),
-		HTTP2: HTTP2Options{
-			UseStream:    extend.flag("http2_use_stream") || extend.child("Http2").flag("http2_use_stream"),
-			AllowConnect: extend.child("Http2").flag("allow_connect"),
-		},
-		Bolt: boltOptions(extend),
-		Path: b.place(v),
+		HTTP2:              extend.http2(),
+		Bolt:               boltOptions(extend),
+		Path:               b.place(v),
 	}
-	if p.HTTP2.AllowConnect && !slices.Contains(p.Downstream, ProtocolHTTP2) {
+	if p.HTTP2.Limits.Connect && !slices.Contains(p.Downstream, ProtocolHTTP2) {
 		extend.child("Http2").warnf("allow_connect", "no client of this listener speaks HTTP/2")
+	}
+	if h := extend.child("Http2"); len(p.Downstream) > 0 && !slices.Contains(p.Downstream, ProtocolHTTP2) && h.hasLimits() {
+		extend.warnf("Http2", "clients of this listener do not speak HTTP/2; limits toward hosts stand in the extend_config of a cluster")
 	}
 	switch {
 	case v.has("virtual_hosts"):
@@ -145,6 +145,14 @@ func boltOptions(extend view) BoltOptions {
 		WholeFrame:  v.uint32("whole_frame_size"),
 		MaxInFlight: v.uint32("max_requests_in_flight"),
 	}
+}
+
+// http2 reads the settings of HTTP/2 in a proxy's extend_config.
+func (v view) http2() HTTP2Options {
+	h := v.child("Http2")
+	limits := h.http2Limits()
+	limits.Connect = h.flag("allow_connect")
+	return HTTP2Options{UseStream: v.flag("http2_use_stream") || h.flag("http2_use_stream"), Limits: limits}
 }
 
 // connectionManager registers the router that the filter declares.

@@ -268,8 +268,16 @@ func (c *checker) textValue(n *node, path string) bool {
 func (c *checker) integer(k *key, n *node, path string) {
 	v, err := strconv.ParseInt(n.text, 10, 64)
 	if n.kind != numberNode || err != nil || v < k.min || v > k.max {
-		c.errorAt(n.position, path, "expected a whole number from %d to %d, found %s", k.min, k.max, n.describe())
+		c.errorAt(n.position, path, "expected a whole number from %d to %d, found %s%s", k.min, k.max, n.describe(), k.byDefault())
 	}
+}
+
+// byDefault names the default where a value is out of range.
+func (k *key) byDefault() string {
+	if k.fallback == "" {
+		return ""
+	}
+	return "; the default is " + strings.Trim(k.fallback, `"`)
 }
 
 func (c *checker) duration(k *key, n *node, path string) {
@@ -277,6 +285,8 @@ func (c *checker) duration(k *key, n *node, path string) {
 	switch {
 	case !ok:
 		c.errorAt(n.position, path, "expected a duration with a unit, such as \"10s\" or \"500ms\", found %s", n.describe())
+	case k.max > 0 && (int64(d) < k.min || int64(d) > k.max):
+		c.errorAt(n.position, path, "expected a duration from %v to %v, found %s%s", time.Duration(k.min), time.Duration(k.max), n.describe(), k.byDefault())
 	case d < 0:
 		c.errorAt(n.position, path, "a duration must not be negative, found %s", n.describe())
 	case old:

@@ -29,7 +29,7 @@ func seedSide(i, name, address string, down, up Protocol) (Listener, Router) {
 	host := manager + ".virtual_hosts[0]"
 	return Listener{
 			Name: name + "Listener", Network: "tcp", Address: address, BindPort: true, LogPath: "stdout", Path: listener,
-			Proxy: Proxy{Downstream: []Protocol{down}, Upstream: up, RouterName: name + "_router", Path: filters + "[0].config"},
+			Proxy: Proxy{Downstream: []Protocol{down}, Upstream: up, RouterName: name + "_router", HTTP2: HTTP2Options{Limits: defaultLimits}, Path: filters + "[0].config"},
 		}, Router{
 			Name: name + "_router", Path: manager,
 			VirtualHosts: []VirtualHost{{
@@ -43,13 +43,16 @@ func seedSide(i, name, address string, down, up Protocol) (Listener, Router) {
 		}
 }
 
+// defaultLimits are those of a file that states none.
+var defaultLimits = view{o: http2Object}.http2Limits()
+
 func seedConfig() *Config {
 	in, inRouter := seedSide("0", "server", "127.0.0.1:2046", ProtocolHTTP2, ProtocolBolt)
 	out, outRouter := seedSide("1", "client", "127.0.0.1:2045", ProtocolBolt, ProtocolHTTP2)
 	cluster := func(name, address, path string) Cluster {
 		return Cluster{
 			Name: name, Type: "SIMPLE", LB: Random, MaxRequestPerConn: 1024, ConnBufferLimit: 32768,
-			ConnectTimeout: 10 * time.Second, Path: path,
+			ConnectTimeout: 10 * time.Second, HTTP2: defaultLimits, Path: path,
 			Hosts: []Host{{Address: address, Weight: 1, Path: path + ".hosts[0]"}},
 		}
 	}

@@ -15,7 +15,8 @@ const (
 	anyKind kind = iota
 	textKind
 	flagKind
-	// integerKind is a whole number within min and max.
+	// integerKind is a whole number within min and max, as is each of
+	// integersKind; durationKind has a range where max is set.
 	integerKind
 	// numberKind may have a fraction.
 	numberKind

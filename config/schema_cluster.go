@@ -62,6 +62,7 @@ var clusterObject = &object{name: "a cluster", keys: []key{
 	{name: "keepalive", kind: objectKind, object: keepaliveObject, doc: "Heartbeats on connections that are silent. Bolt connections have them also without this key, over 90s; HTTP/2 connections get PINGs only with it."},
 	{name: "lbconfig", kind: objectKind, object: balancingObject, status: differs, note: "only policies that are not implemented use it", doc: "Settings of LB_LEAST_REQUEST and LB_PEAK_EWMA."},
 	{name: "slow_start", kind: objectKind, object: slowStartObject, status: differs, note: "new hosts get their full share at once", doc: "Less traffic for new hosts."},
+	{name: "extend_config", kind: objectKind, object: clusterExtendObject, doc: "Settings by protocol toward the hosts; MOSN has none."},
 	{name: "cluster_pool_enable", kind: flagKind, status: ignored, doc: "Connections of the cluster's own; Sideloop never shares them."},
 	{name: "dns_refresh_rate", kind: durationKind, status: ignored, doc: "How often STRICT_DNS resolves."},
 	{name: "respect_dns_ttl", kind: flagKind, status: ignored, doc: "Whether STRICT_DNS resolves when an answer expires."},

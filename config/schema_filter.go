@@ -72,11 +72,6 @@ var extendConfigObject = &object{name: "extend_config", keys: []key{
 	{name: "sub_protocol", kind: protocolKind, values: protocolValues, doc: "The protocols that \"X\" stands for, joined by commas."},
 }}
 
-var http2Object = &object{name: "Http2", keys: []key{
-	{name: "http2_use_stream", kind: flagKind, doc: "Forward bodies as they arrive; Sideloop always does."},
-	{name: "allow_connect", kind: flagKind, doc: "Take CONNECT, plain and extended (RFC 8441), and tunnel it to HTTP/2 hosts; refused by default."},
-}}
-
 var http1Object = &object{name: "Http1", keys: []key{
 	{name: "max_header_size", kind: integerKind, max: math.MaxInt32, doc: "Largest head in bytes."},
 	{name: "max_request_body_size", kind: integerKind, max: math.MaxInt32, doc: "Largest body in bytes."},

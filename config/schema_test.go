@@ -46,8 +46,8 @@ func TestSchemaComplete(t *testing.T) {
 			if (k.kind == objectKind || k.kind == objectsKind) != (k.object != nil) {
 				t.Errorf("%s: an object has a table, and nothing else has", where)
 			}
-			if (k.kind == integerKind || k.kind == integersKind) != (k.max > k.min) {
-				t.Errorf("%s: a whole number has a range, and nothing else has", where)
+			if k.kind != durationKind && (k.kind == integerKind || k.kind == integersKind) != (k.max > k.min) {
+				t.Errorf("%s: a whole number has a range, a duration may, and nothing else has", where)
 			}
 			for _, v := range k.values {
 				if k.kind != protocolKind && (v.status > ignored) != (v.note != "") {

@@ -119,7 +119,7 @@ func TestParseExtendConfig(t *testing.T) {
 	for extend, want := range map[string]Proxy{
 		`{}`:                                       {},
 		`{"Http2": {"http2_use_stream": true}}`:    {HTTP2: HTTP2Options{UseStream: true}},
-		`{"Http2": {"allow_connect": true}}`:       {HTTP2: HTTP2Options{AllowConnect: true}},
+		`{"Http2": {"allow_connect": true}}`:       {HTTP2: HTTP2Options{Limits: HTTP2Limits{Connect: true}}},
 		`{"http2_use_stream": true}`:               {HTTP2: HTTP2Options{UseStream: true}},
 		`{"bolt": {"enable_bolt_goaway": true}}`:   {Bolt: BoltOptions{GoAway: true}},
 		`{"boltv2": {"enable_bolt_goaway": true}}`: {Bolt: BoltOptions{GoAway: true}},
@@ -131,7 +131,7 @@ func TestParseExtendConfig(t *testing.T) {
 	} {
 		c, problems := Parse("mosn.json", listenerWith(`{"type": "proxy", "config": {"downstream_protocol": "Auto", "extend_config": `+extend+`, "virtual_hosts": `+virtualHosts+`}}`, ""))
 		valid(t, problems)
-		if found := c.Server.Listeners[0].Proxy; found.HTTP2 != want.HTTP2 || found.Bolt != want.Bolt {
+		if found := c.Server.Listeners[0].Proxy; found.HTTP2.UseStream != want.HTTP2.UseStream || found.HTTP2.Limits.Connect != want.HTTP2.Limits.Connect || found.Bolt != want.Bolt {
 			t.Errorf("%s gives %+v %+v, want %+v %+v", extend, found.HTTP2, found.Bolt, want.HTTP2, want.Bolt)
 		}
 	}
@@ -222,12 +222,12 @@ func TestParseDefaults(t *testing.T) {
 					LogPath: "stdout", LogLevel: "INFO", GracefulTimeout: 30 * time.Second,
 					Listeners: []Listener{{
 						Name: "127.0.0.1:1", Network: "tcp", Address: "127.0.0.1:1", BindPort: true, Path: "servers[0].listeners[0]",
-						Proxy: Proxy{Downstream: []Protocol{ProtocolBolt, ProtocolHTTP2}, RouterName: "127.0.0.1:1.virtual_hosts", Path: proxy},
+						Proxy: Proxy{Downstream: []Protocol{ProtocolBolt, ProtocolHTTP2}, RouterName: "127.0.0.1:1.virtual_hosts", HTTP2: HTTP2Options{Limits: defaultLimits}, Path: proxy},
 					}},
 					Routers: []Router{{Name: "127.0.0.1:1.virtual_hosts", Path: proxy, VirtualHosts: []VirtualHost{{Domains: []string{"*"}, Path: proxy + ".virtual_hosts[0]"}}}},
 				},
 				Clusters: []Cluster{{
-					Name: "c", Type: "SIMPLE", LB: RoundRobin, ConnectTimeout: 10 * time.Second,
+					Name: "c", Type: "SIMPLE", LB: RoundRobin, ConnectTimeout: 10 * time.Second, HTTP2: defaultLimits,
 					Hosts: []Host{{Address: "a:1", Weight: 1, Path: "cluster_manager.clusters[0].hosts[0]"}}, Path: "cluster_manager.clusters[0]",
 				}},
 			}
@@ -250,7 +250,7 @@ func TestParseValues(t *testing.T) {
 	s, l := c.Server, c.Server.Listeners[0]
 	found := []any{c.PidFile, s.Name, s.LogPath, s.LogLevel, s.GracefulTimeout, s.Processor, l.Name, l.Network, l.Address, l.LogPath, l.LogLevel, l.IdleTimeout, c.Clusters}
 	want := []any{"/run/p", "s", "/var/log/s", "ERROR", 5 * time.Second, 4, "u", "unix", "/run/s.sock", "stderr", "DEBUG", 90 * time.Second, []Cluster{{
-		Name: "c", Type: "DYNAMIC", LB: Random, MaxRequestPerConn: 7, ConnBufferLimit: 8, ConnectTimeout: time.Second, IdleTimeout: 5 * time.Minute,
+		Name: "c", Type: "DYNAMIC", LB: Random, MaxRequestPerConn: 7, ConnBufferLimit: 8, ConnectTimeout: time.Second, IdleTimeout: 5 * time.Minute, HTTP2: defaultLimits,
 		Hosts: []Host{{Address: "/run/h.sock", Hostname: "h", Weight: 9, Path: "cluster_manager.clusters[0].hosts[0]"}}, Path: "cluster_manager.clusters[0]",
 	}}}
 	if diff := cmp.Diff(want, found); diff != "" {

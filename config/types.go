@@ -87,8 +87,8 @@ type Proxy struct {
 type HTTP2Options struct {
 	// UseStream is MOSN's switch from whole bodies to streamed ones.
 	UseStream bool
-	// AllowConnect takes CONNECT, plain and extended, and tunnels it.
-	AllowConnect bool
+	// Limits are those of connections from clients.
+	Limits HTTP2Limits
 }
 
 // BoltOptions is extend_config.bolt.
@@ -204,8 +204,10 @@ type Cluster struct {
 	// IdleTimeout is 0 when the file states none.
 	IdleTimeout time.Duration
 	Keepalive   Keepalive
-	Hosts       []Host
-	Path        string
+	// HTTP2 are the limits of connections to the hosts.
+	HTTP2 HTTP2Limits
+	Hosts []Host
+	Path  string
 }
 
 // Keepalive is how hosts that have died are noticed.

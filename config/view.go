@@ -78,6 +78,18 @@ func (v view) uint32(name string) uint32 {
 	return uint32(u)
 }
 
+// integer reads a whole number, of which 0 is one like any other.
+func (v view) integer(name string) int {
+	k, n := v.key(name)
+	if n != nil && n.kind == numberNode {
+		if i, err := strconv.ParseInt(n.text, 10, 64); err == nil && i >= k.min && i <= k.max {
+			return int(i)
+		}
+	}
+	i, _ := strconv.Atoi(k.fallback)
+	return i
+}
+
 // uint32s reads a list of whole numbers.
 func (v view) uint32s(name string) []uint32 {
 	_, n := v.key(name)

@@ -27,7 +27,9 @@ type Server struct {
 	// Detect judges the first bytes of a connection. It is asked only where a
 	// listener speaks several protocols.
 	Detect func(prefix []byte) Verdict
-	New    func(codec.Sink, codec.Owner, codec.Acceptor, *codec.Memory) codec.ServerSession
+	// StreamIdle ends exchanges without progress; 0 is the default.
+	StreamIdle time.Duration
+	New        func(codec.Sink, codec.Owner, codec.Acceptor, *codec.Memory) codec.ServerSession
 }
 
 // Chain is the filter chain of one listener: proxy and connection_manager. It
@@ -44,6 +46,9 @@ type Chain struct {
 	Router string
 	// IdleTimeout closes connections on which nothing happens.
 	IdleTimeout time.Duration
+	// DetectTime is how long the bytes that tell a connection's protocol may
+	// take.
+	DetectTime time.Duration
 	// Log gets failed requests. It must not block.
 	Log *slog.Logger
 }

@@ -13,7 +13,8 @@ const (
 	// headersTimeout bounds the wait for a reply's head when neither the route
 	// nor the request states a timeout. It is MOSN's default.
 	headersTimeout = int64(60 * time.Second)
-	// progressTimeout ends an exchange on which nothing moves.
+	// progressTimeout ends an exchange on which nothing moves, unless the
+	// client's protocol has a limit of its own.
 	progressTimeout = int64(5 * time.Minute)
 )
 
@@ -23,6 +24,8 @@ type clock struct {
 	deadline int64
 	// progress is when something last moved.
 	progress int64
+	// idle is how long the exchange may be without progress.
+	idle int64
 	// patient exchanges wait for the reply's head as long as something moves:
 	// gRPC, and Bolt requests that ask for no timeout.
 	patient bool
@@ -31,7 +34,7 @@ type clock struct {
 // start sets the deadlines of a request that arrived at now. The timeout that
 // the request states wins when it is shorter than the route's.
 func (c *clock) start(now int64, r *router.Route, h codec.Head) {
-	*c = clock{progress: now, patient: h.Streaming()}
+	*c = clock{progress: now, idle: progressTimeout, patient: h.Streaming()}
 	var limit time.Duration
 	if r.TimeoutSet {
 		limit = r.Timeout
@@ -54,10 +57,10 @@ func (c *clock) due(replyStarted bool) (int64, codec.Reason) {
 	switch {
 	case c.deadline > 0:
 		return c.deadline, codec.UpstreamTimeout
-	case !replyStarted && !c.patient:
+	case !replyStarted && !c.patient && headersTimeout <= c.idle:
 		return c.progress + headersTimeout, codec.UpstreamTimeout
 	}
-	return c.progress + progressTimeout, codec.IdleTimeout
+	return c.progress + c.idle, codec.IdleTimeout
 }
 
 // schedule has the exchange's timer fire by due. Progress moves what is due
@@ -71,6 +74,9 @@ func (e *exchange) schedule(now, due int64) {
 func (e *exchange) startClock(h codec.Head) {
 	now := e.worker.loop.Now()
 	e.clock.start(now, e.route, h)
+	if idle := e.conn.streamIdle; idle > 0 {
+		e.clock.idle = int64(idle)
+	}
 	due, _ := e.clock.due(false)
 	e.schedule(now, due)
 }

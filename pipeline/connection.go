@@ -18,7 +18,9 @@ type connection struct {
 	conn     *eventloop.Conn
 	session  codec.ServerSession // nil until the protocol is known
 	protocol codec.Protocol
-	prefix   []byte // first bytes that do not tell the protocol yet
+	// streamIdle is the protocol's bound on exchanges without progress.
+	streamIdle time.Duration
+	prefix     []byte // first bytes that do not tell the protocol yet
 
 	active   int64 // loop time of the last bytes
 	draining bool
@@ -65,6 +67,8 @@ func newConnection(w *Worker, ec *eventloop.Conn, chain *Chain) *connection {
 	w.loop.Schedule(&c.idle, chain.IdleTimeout)
 	if len(chain.Servers) == 1 {
 		c.serve(&chain.Servers[0])
+	} else {
+		w.loop.Schedule(&c.tick, chain.DetectTime)
 	}
 	if w.draining {
 		c.drain()
@@ -73,7 +77,7 @@ func newConnection(w *Worker, ec *eventloop.Conn, chain *Chain) *connection {
 }
 
 func (c *connection) serve(s *Server) {
-	c.protocol = s.Protocol
+	c.protocol, c.streamIdle = s.Protocol, s.StreamIdle
 	c.session = s.New(c.conn, c, c, c.worker.mem)
 }
 
@@ -99,6 +103,7 @@ func (c *connection) detect(b []byte) bool {
 	for i := range c.chain.Servers {
 		switch c.chain.Servers[i].Detect(c.prefix) {
 		case Yes:
+			c.tick.Stop()
 			c.serve(&c.chain.Servers[i])
 			// Fewer bytes than any frame has: nothing that could pause.
 			c.session.Feed(c.prefix[:kept], c.active)
@@ -226,12 +231,18 @@ func (c *connection) OnTimer(now int64) {
 	c.drain()
 }
 
-// sessionTick is the connection as the Expirer of its session's ticks.
+// sessionTick is the connection as the Expirer of its session's ticks, and
+// before that of the time that it has to show its protocol.
 type sessionTick connection
 
 // OnTimer implements eventloop.Expirer.
 func (t *sessionTick) OnTimer(now int64) {
-	if !t.closed {
-		t.session.Tick(now)
+	switch c := (*connection)(t); {
+	case c.closed || c.shut:
+	case c.session == nil:
+		c.Glitch("unknown_protocol")
+		c.Shut(codec.IdleTimeout)
+	default:
+		c.session.Tick(now)
 	}
 }

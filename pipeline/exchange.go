@@ -76,8 +76,7 @@ func (e *exchange) finish(r codec.Reason) {
 	e.reply.release(w.mem)
 	w.stats.Ended(uint8(r))
 	e.state = state{}
-	e.nextFree = w.free
-	w.free = e
+	w.recycle(e)
 }
 
 // fail ends the exchange for reason r and tells both sides: the client by a

@@ -59,8 +59,8 @@ func (e *exchange) acquire() {
 	}
 }
 
-// retry sends the kept request again if it was surely not processed, else it
-// ends the exchange.
+// retry sends the kept request again if it was surely not processed, or may be
+// processed twice, else it ends the exchange.
 func (e *exchange) retry(reason codec.Reason) {
 	if !e.retryable(reason) {
 		e.fail(reason)
@@ -84,6 +84,20 @@ func (e *exchange) retryable(r codec.Reason) bool {
 		return e.tries < maxRetries
 	case codec.UpstreamGoAway:
 		return e.moves < maxMoves
+	case codec.UpstreamClosed:
+		// The host may have closed an idle connection as the request was on
+		// its way. Once only, as it may also have been the request's doing.
+		return e.tries == 0 && e.from == codec.HTTP2 && idempotent(e.sent.head.Method())
+	}
+	return false
+}
+
+// idempotent tells the methods that do the same whether processed once or twice
+// (RFC 9110, 9.2.2).
+func idempotent(method []byte) bool {
+	switch string(method) {
+	case "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE":
+		return true
 	}
 	return false
 }

@@ -26,6 +26,7 @@ type Worker struct {
 	conns    connections
 	draining bool
 	free     *exchange
+	spare    int // exchanges in free
 	relieve  eventloop.Task
 }
 
@@ -105,7 +106,21 @@ func (w *Worker) newExchange() *exchange {
 		return e
 	}
 	w.free, e.nextFree = e.nextFree, nil
+	w.spare--
 	return e
+}
+
+// spareExchanges bounds the ended exchanges that a loop keeps for reuse: as many
+// as one connection has in flight. Those of a burst are left to the collector.
+const spareExchanges = 1024
+
+// recycle takes an exchange that nothing refers to any more.
+func (w *Worker) recycle(e *exchange) {
+	if w.spare >= spareExchanges {
+		return
+	}
+	e.nextFree, w.free = w.free, e
+	w.spare++
 }
 
 // Run implements eventloop.Runner: the loop holds more bytes than it may.

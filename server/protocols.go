@@ -17,13 +17,13 @@ import (
 
 // upstreamSessions is the table protocol → client session.
 func upstreamSessions() cluster.Sessions {
-	boltLimits, h2Limits := bolt.DefaultLimits(), http2.DefaultLimits()
+	boltLimits := bolt.DefaultLimits()
 	var s cluster.Sessions
-	s[codec.Bolt] = func(sink codec.Sink, o codec.Owner, m *codec.Memory) codec.ClientSession {
+	s[codec.Bolt] = func(_ *cluster.Cluster, sink codec.Sink, o codec.Owner, m *codec.Memory) codec.ClientSession {
 		return bolt.NewClient(sink, o, m, &boltLimits, firstID())
 	}
-	s[codec.HTTP2] = func(sink codec.Sink, o codec.Owner, m *codec.Memory) codec.ClientSession {
-		return http2.NewClient(sink, o, m, &h2Limits)
+	s[codec.HTTP2] = func(c *cluster.Cluster, sink codec.Sink, o codec.Owner, m *codec.Memory) codec.ClientSession {
+		return http2.NewClient(sink, o, m, (*http2.Limits)(&c.HTTP2))
 	}
 	return s
 }
@@ -72,11 +72,11 @@ func boltServer(o config.BoltOptions) pipeline.Server {
 }
 
 func http2Server(o config.HTTP2Options) pipeline.Server {
-	limits := http2.DefaultLimits()
-	limits.Connect = o.AllowConnect
+	limits := http2.Limits(o.Limits)
 	return pipeline.Server{
-		Protocol: codec.HTTP2,
-		Detect:   detectHTTP2,
+		Protocol:   codec.HTTP2,
+		Detect:     detectHTTP2,
+		StreamIdle: limits.StallTime,
 		New: func(s codec.Sink, o codec.Owner, a codec.Acceptor, m *codec.Memory) codec.ServerSession {
 			return http2.NewServer(s, o, a, m, &limits)
 		},

@@ -177,9 +177,10 @@ func (s *Server) chain(c *config.Config, l *config.Listener) (*pipeline.Chain, e
 		Listener:    l.Name,
 		Servers:     downstreamServers(&l.Proxy),
 		Upstream:    router.UpstreamProtocol(l.Proxy.Upstream),
-		Connect:     l.Proxy.HTTP2.AllowConnect,
+		Connect:     l.Proxy.HTTP2.Limits.Connect,
 		Router:      l.Proxy.RouterName,
 		IdleTimeout: l.IdleTimeout,
+		DetectTime:  l.Proxy.HTTP2.Limits.SetupTime,
 		Log:         log,
 	}
 	if chain.IdleTimeout == 0 {

@@ -19,7 +19,7 @@ const (
 	alarmSetup
 	// alarmAck is a peer that does not acknowledge ours.
 	alarmAck
-	// alarmBlock is a header block that does not end.
+	// alarmBlock is a header block, or another frame, that does not end.
 	alarmBlock
 	// alarmTunnel ends the tunnels that the server does not take.
 	alarmTunnel
@@ -30,8 +30,7 @@ const (
 	alarmGather
 	// alarmLinger ends the wait for requests whose reply is complete.
 	alarmLinger
-	// alarmStall looks for streams that nobody waits for any more and whose
-	// held bytes do not move.
+	// alarmStall looks for streams whose held bytes do not move.
 	alarmStall
 	alarmCount
 )
@@ -115,7 +114,7 @@ func (c *conn) ring(a alarm) {
 	case alarmAck:
 		c.failFor(codeSettingsTimeout, codec.IdleTimeout, "settings_ack_timeout")
 	case alarmBlock:
-		c.failFor(codeProtocolError, codec.IdleTimeout, "header_block_timeout")
+		c.failFor(codeProtocolError, codec.IdleTimeout, "header_timeout")
 	case alarmTunnel:
 		c.settleTunnels()
 		c.flush()
@@ -130,11 +129,12 @@ func (c *conn) ring(a alarm) {
 	}
 }
 
-// watchBlock arms the alarm of a header block that the call left incomplete.
+// watchBlock arms the alarm of a header block, or of a frame that is gathered,
+// that the call left incomplete.
 func (c *conn) watchBlock() {
 	switch {
 	case c.dead:
-	case c.block.open || (c.phase == phaseGather && c.frame.kind == frameHeaders):
+	case c.block.open || c.phase == phaseGather:
 		c.set(alarmBlock, c.limits.BlockTime)
 	default:
 		c.clear(alarmBlock)
@@ -145,7 +145,7 @@ func (c *conn) watchBlock() {
 // budget.
 func (c *conn) starve() {
 	c.starved = true
-	c.owner.Glitch("gather_budget")
+	c.glitch("gather_budget", 0)
 	c.sink.PauseRead()
 	c.set(alarmGather, gatherDelay)
 }
@@ -180,23 +180,26 @@ func (c *conn) sweep() {
 	}
 }
 
-// watchStall looks after a stream that flushes what it holds: its holder, whose
-// deadlines bound every other wait, has left it.
-func (c *conn) watchStall(s *stream) {
-	s.mark = s.held.left()
-	c.set(alarmStall, c.limits.StallTime)
-}
+// leastProgress is what a stream that holds bytes has to send between two looks.
+// A peer that takes less, such as one byte at a time, is not reading.
+const leastProgress = 1 << 10
 
-// sweepStalled resets the streams that have sent nothing since the last look.
+// sweepStalled resets the streams that held bytes at an earlier look and have
+// sent next to nothing since. What is held counts, not who waits for it: the
+// peer does not take it.
 func (c *conn) sweepStalled() {
 	for _, s := range c.table.all() {
 		switch {
-		case s.state != stateFlushing && s.state != stateCutting, s.lingers():
-		case s.held.left() == s.mark:
-			c.owner.Glitch("stalled_stream")
+		case s.held.left() == 0:
+			s.looked = 0
+			continue
+		case s.looked == 0 || s.sent >= leastProgress:
+			s.looked, s.sent = c.now, 0
+		case c.now-s.looked >= int64(c.limits.StallTime):
+			c.glitch("stalled_stream", glitchMistake)
 			c.abandon(s, codec.IdleTimeout)
-		default:
-			c.watchStall(s)
+			continue
 		}
+		c.set(alarmStall, c.limits.StallTime)
 	}
 }

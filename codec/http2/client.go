@@ -32,7 +32,7 @@ func NewClient(sink codec.Sink, owner codec.Owner, mem *codec.Memory, l *Limits)
 
 // Capacity implements codec.ClientSession.
 func (c *Client) Capacity() int {
-	if c.dead || c.drain != drainNone || c.maxID >= maxStreamID {
+	if c.dead || c.drain != drainNone || c.maxID >= maxStreamID || c.sink.Buffered() > c.limits.Backlog {
 		return 0
 	}
 	return max(c.Limit()-c.table.count, 0)

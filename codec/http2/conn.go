@@ -87,12 +87,15 @@ type conn struct {
 	drain drain
 	// farewell is the last id of the peer's latest GOAWAY.
 	farewell uint32
+	// parting is the code that a drain's GOAWAY carries.
+	parting code
 	// peerClosed: the peer has finished sending.
 	peerClosed bool
 
-	resets, anomalies rate
-	slack             int
-	replies, empty    int
+	resets, anomalies, glitches rate
+
+	slack          int
+	replies, empty int
 	// unread is the number of requests taken since the client stopped reading.
 	unread int
 }
@@ -408,14 +411,27 @@ func (c *conn) late(id uint32) {
 		// Above the last id of our GOAWAY.
 		c.overhead(1, "frame_after_goaway")
 	case known && how == endedByUs:
-		// The peer has not seen our RST_STREAM yet.
-		c.overhead(1, "frame_after_reset")
+		c.lateFrame()
 	case known && how == endedBoth:
 		c.fail(codeStreamClosed, "frame_after_end")
 	case !known && c.frame.kind != frameData && c.wasSkipped(id):
 		// RFC 9113, 5.1.1: ids only increase.
 		c.fail(codeProtocolError, "stream_id_decreases")
+	case !known:
+		// Of so many streams the last resets are not remembered.
+		if c.lateFrame() && c.countReply("reset_flood") {
+			c.writeRSTStream(id, codeStreamClosed)
+		}
 	default:
 		c.refuse(id, codeStreamClosed, "frame_after_reset")
 	}
+}
+
+// lateFrame charges a frame of a peer that has not seen our RST_STREAM yet. The
+// body that it had under way costs it more than us.
+func (c *conn) lateFrame() bool {
+	if c.frame.kind == frameData && c.frame.length >= largeData {
+		return true
+	}
+	return c.overhead(1, "frame_after_reset")
 }

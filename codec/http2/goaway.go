@@ -35,6 +35,15 @@ func (c *conn) lastID() uint32 {
 	return 0
 }
 
+// announceDrain is the first step of a server's drain: it says that it will
+// stop, and asks for an answer.
+func (c *conn) announceDrain() {
+	c.drain = drainAnnounced
+	c.writeGoAway(maxStreamID, c.parting)
+	copy(c.writeFrame(framePing, 0, 0, len(drainPing)), drainPing)
+	c.set(alarmDrain, c.limits.DrainTime)
+}
+
 // drainLast is the second step of a server's drain: one round trip after the
 // first, streams that the client opens from now on are ignored.
 func (c *conn) drainLast() {
@@ -43,7 +52,7 @@ func (c *conn) drainLast() {
 	}
 	c.drain = drainFinal
 	c.clear(alarmDrain)
-	c.writeGoAway(c.maxID, codeNoError)
+	c.writeGoAway(c.maxID, c.parting)
 }
 
 // checkDrained asks for the end once nothing is left to do.
@@ -52,7 +61,7 @@ func (c *conn) checkDrained() {
 		return
 	}
 	if !c.isServer() {
-		c.writeGoAway(0, codeNoError)
+		c.writeGoAway(0, c.parting)
 	}
 	c.dead = true
 	c.owner.Shut(codec.ReasonNone)
@@ -69,7 +78,7 @@ func (c *conn) readGoAway(p []byte) {
 	}
 	c.farewell = last
 	if code(binary.BigEndian.Uint32(p[4:])) != codeNoError {
-		c.owner.Glitch("goaway_error")
+		c.glitch("goaway_error", 0)
 		why = codec.UpstreamRefused
 	}
 	if c.isServer() {

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"slices"
 	"time"
+	"unsafe"
 
 	"github.com/sideloop/sideloop/codec"
 	"github.com/sideloop/sideloop/codec/http2/hpack"
@@ -137,6 +138,9 @@ func (h *Head) Streaming() bool {
 	return ok && bytes.HasPrefix(v, []byte("application/grpc"))
 }
 
+// fieldSize is what a field takes beside its bytes.
+const fieldSize = int(unsafe.Sizeof(hpack.Field{}))
+
 // Copy implements codec.Head.
 func (h *Head) Copy(a *codec.Arena) codec.Head {
 	dst, _ := a.Head(codec.HTTP2).(*Head)
@@ -159,5 +163,6 @@ func (h *Head) Copy(a *codec.Arena) codec.Head {
 		fields = append(fields, hpack.Field{Name: a.Keep(f.Name), Value: a.Keep(f.Value), Sensitive: f.Sensitive})
 	}
 	dst.Fields = fields
+	a.Account(len(fields) * fieldSize)
 	return dst
 }

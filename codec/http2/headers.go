@@ -225,6 +225,11 @@ func (c *conn) writeTrailers(id uint32, fields []hpack.Field) {
 // writeBlock writes a header block as HEADERS and, beyond the size of a frame,
 // CONTINUATION.
 func (c *conn) writeBlock(id uint32, p []byte, end bool) {
+	if c.isServer() && c.sink.Buffered() > c.limits.Backlog {
+		// No window bounds the heads of replies.
+		c.calm("outbound_backlog")
+		return
+	}
 	f := frameHead{kind: frameHeaders, id: id}
 	if end {
 		f.flags = flagEndStream

@@ -30,9 +30,13 @@ type Limits struct {
 	// keeps up.
 	MaxStreamWindow int
 
-	// ResetBurst and ResetRate (per second) bound the streams that end by a
-	// reset of the client or by its mistakes.
+	// ResetBurst and ResetRate (per second) bound the streams that the client
+	// resets prematurely or that end by its mistakes. Each request that is
+	// served to its end makes up for one.
 	ResetBurst, ResetRate int
+	// ResetTime is the age below which a stream is reset prematurely. Later
+	// resets are those of deadlines and of people who go away.
+	ResetTime time.Duration
 	// OverheadBurst and OverheadRate (per second) bound the frames that move
 	// no data: PING, SETTINGS, PRIORITY, WINDOW_UPDATE beyond the DATA sent,
 	// small DATA that nobody consumes, unknown types.
@@ -40,9 +44,16 @@ type Limits struct {
 	// EmptyData bounds the DATA frames in a row that carry neither payload
 	// nor END_STREAM.
 	EmptyData int
+	// Glitches bounds the anomalies of one connection, by weight: at three
+	// quarters it is drained, at the limit it is closed. GlitchRate of them are
+	// forgiven per second. 0 means no limit.
+	Glitches, GlitchRate int
 	// Replies bounds the PING and SETTINGS acknowledgements and the
 	// RST_STREAM frames written while the sink is blocked.
 	Replies int
+	// Backlog bounds the bytes that the peer does not read. Beyond it a server
+	// closes the connection and a client opens no stream on it.
+	Backlog int
 	// UnreadRequests bounds the requests taken while the sink is blocked.
 	// Beyond it the connection is not read until the client reads.
 	UnreadRequests int
@@ -57,15 +68,16 @@ type Limits struct {
 	SetupTime time.Duration
 	// AckTime is how long a peer may take to acknowledge our SETTINGS.
 	AckTime time.Duration
-	// BlockTime is how long a header block may take.
+	// BlockTime is how long a header block, or any other frame that is gathered
+	// whole, may take.
 	BlockTime time.Duration
 	// DrainTime is how long a drain waits for its round trip.
 	DrainTime time.Duration
 	// LingerTime is how long a request may take to its end once its reply is
 	// complete, at least; at most twice as long.
 	LingerTime time.Duration
-	// StallTime is how long the end of a finished message may wait without any
-	// of it being sent, at least; at most twice as long.
+	// StallTime is how long what is held of a message may wait while less than
+	// leastProgress of it is sent, at least; at most twice as long.
 	StallTime time.Duration
 }
 
@@ -91,14 +103,24 @@ const (
 	// defaultResetBurst and defaultResetRate pass a page that is navigated
 	// away from and stop a rapid reset (CVE-2023-44487).
 	defaultResetBurst, defaultResetRate = 1000, 33
+	// defaultResetTime is below the deadlines that callers set and leaves one
+	// connection with defaultMaxStreams 10,000 uncounted resets a second, which
+	// cost some percent of a CPU.
+	defaultResetTime = 100 * time.Millisecond
 	// defaultOverheadBurst and defaultOverheadRate pass every keepalive and
 	// stop floods within a fraction of a second.
 	defaultOverheadBurst, defaultOverheadRate = 10000, 330
 	// defaultEmptyData tolerates senders that flush without content.
 	defaultEmptyData = 100
+	// defaultGlitches and defaultGlitchRate forgive 33 mistakes, or 330 frames
+	// without a use, in each second for ever: more than a sound peer makes
+	// by races, and a flood has used them up in less than a second.
+	defaultGlitches, defaultGlitchRate = 10000, 330
 	// defaultReplies bounds what is queued for a peer that does not read to
 	// 17 KB (CVE-2019-9512, CVE-2019-9515).
 	defaultReplies = 1000
+	// defaultBacklog is room for a head of 4 KiB on each of defaultMaxStreams.
+	defaultBacklog = 4 << 20
 	// defaultUnreadRequests is above what clients have in flight and bounds
 	// the heads of replies nobody reads to some 100 KB.
 	defaultUnreadRequests = 128
@@ -130,10 +152,14 @@ func DefaultLimits() Limits {
 		MaxStreamWindow: defaultMaxStreamWindow,
 		ResetBurst:      defaultResetBurst,
 		ResetRate:       defaultResetRate,
+		ResetTime:       defaultResetTime,
 		OverheadBurst:   defaultOverheadBurst,
 		OverheadRate:    defaultOverheadRate,
 		EmptyData:       defaultEmptyData,
+		Glitches:        defaultGlitches,
+		GlitchRate:      defaultGlitchRate,
 		Replies:         defaultReplies,
+		Backlog:         defaultBacklog,
 		UnreadRequests:  defaultUnreadRequests,
 		SettingsEntries: defaultSettingsEntries,
 		SetupTime:       defaultPatience,

@@ -277,7 +277,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 		l.MaxStreamWindow = max(l.StreamWindow, 1<<w.rng.IntN(18))
 		l.ConnWindow = initialWindow + w.rng.IntN(100000)
 		// Tiny windows take a frame of each side for every few bytes.
-		l.OverheadBurst, l.OverheadRate = 1<<30, 1<<30
+		l.OverheadBurst, l.OverheadRate, l.Glitches = 1<<30, 1<<30, 0
 		return &l
 	}
 	high := 1 << (4 + w.rng.IntN(14))

@@ -107,6 +107,7 @@ func (c *conn) writeHeld(s *stream) {
 		last := n == h.left() && h.end && !h.trailers
 		c.writeDataFrame(s, h.buffer.B[h.sent:h.sent+n], last)
 		h.take(c.mem, n)
+		s.sent += n
 		if h.left() > 0 {
 			return
 		}
@@ -128,7 +129,7 @@ func (c *conn) writeHeld(s *stream) {
 
 // unblock is the last held byte written while the sink takes more.
 func (c *conn) unblock(s *stream) {
-	s.held.waiting = false
+	s.held.waiting, s.looked = false, 0
 	if s.state == stateCutting {
 		c.linger(s)
 		return

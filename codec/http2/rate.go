@@ -14,9 +14,20 @@ const second = 1_000_000_000
 
 // take counts n events at now and tells whether they are within the limit.
 func (r *rate) take(n, burst, perSecond int, now int64) bool {
-	cost := int64(second / max(perSecond, 1))
+	cost := costOf(perSecond)
 	r.paid = max(r.paid, now) + int64(n)*cost
 	return r.paid-now <= int64(burst)*cost
+}
+
+// costOf is the time that one event takes to be paid for.
+func costOf(perSecond int) int64 { return int64(second / min(max(perSecond, 1), second)) }
+
+// refund takes back n events.
+func (r *rate) refund(n, perSecond int) { r.paid -= int64(n) * costOf(perSecond) }
+
+// level is the number of events that are not paid for at now.
+func (r *rate) level(perSecond int, now int64) int {
+	return int(max(r.paid-now, 0) / costOf(perSecond))
 }
 
 // Budget of frames that move no data. Useful frames earn it, so that a busy
@@ -48,20 +59,36 @@ func (c *conn) overhead(n int, word string) bool {
 		c.slack -= n
 		return true
 	}
-	c.owner.Glitch(word)
-	if c.anomalies.take(n, c.limits.OverheadBurst, c.limits.OverheadRate, c.now) {
-		return true
+	if !c.anomalies.take(n, c.limits.OverheadBurst, c.limits.OverheadRate, c.now) {
+		c.owner.Glitch(word)
+		c.calm(word)
+		return false
 	}
-	c.calm(word)
-	return false
+	c.glitch(word, n*glitchFrame)
+	return !c.dead
+}
+
+// countMistake charges a stream that ends by a mistake of the peer.
+func (c *conn) countMistake(word string) {
+	c.glitch(word, glitchMistake)
+	if !c.dead {
+		c.countReset()
+	}
 }
 
 // countReset charges a stream that ended early through the peer. Only servers
 // limit it: a client's streams end as its server likes.
-func (c *conn) countReset(word string) {
-	c.owner.Glitch(word)
+func (c *conn) countReset() {
 	if c.isServer() && !c.resets.take(1, c.limits.ResetBurst, c.limits.ResetRate, c.now) {
 		c.calm("rapid_reset")
+	}
+}
+
+// countServed lets a request that was served to its end make up for a reset, so
+// that a connection that carries much may lose as large a share of it.
+func (c *conn) countServed() {
+	if c.resets.paid > c.now {
+		c.resets.refund(1, c.limits.ResetRate)
 	}
 }
 

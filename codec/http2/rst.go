@@ -25,9 +25,14 @@ func (c *conn) readRSTStream(p []byte) {
 		c.overhead(1, "reset_after_end")
 		return
 	}
+	premature := c.now-s.opened < int64(c.limits.ResetTime)
 	c.lose(s, c.resetReason(s, code(binary.BigEndian.Uint32(p))))
-	if c.isServer() {
-		c.countReset("stream_reset")
+	if !c.isServer() {
+		return
+	}
+	c.owner.Glitch("stream_reset")
+	if premature {
+		c.countReset()
 	}
 }
 

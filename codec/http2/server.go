@@ -59,7 +59,7 @@ func (c *conn) openRequest(m *message, tooLarge bool) {
 		c.refuseRequest(codeProtocolError, "priority_self")
 		return
 	case c.table.count >= c.limits.MaxStreams:
-		c.refuseRequest(codeRefusedStream, "too_many_streams")
+		c.refuseStream()
 		return
 	case tooLarge:
 		c.answerTooLarge(m)
@@ -90,6 +90,20 @@ func (c *conn) refuseRequest(e code, word string) {
 	c.refuse(c.block.id, e, word)
 }
 
+// refuseStream resets a stream over the limit, unprocessed. A client that has not
+// acknowledged our SETTINGS may not know the limit (RFC 9113, 6.5.3).
+func (c *conn) refuseStream() {
+	const word = "too_many_streams"
+	if c.acked {
+		c.refuseRequest(codeRefusedStream, word)
+		return
+	}
+	c.past[endedByUs].note(c.block.id)
+	if c.overhead(1, word) && c.countReply("reset_flood") {
+		c.writeRSTStream(c.block.id, codeRefusedStream)
+	}
+}
+
 // answerTooLarge replies to a request whose header list is over the limit. m has
 // the fields within it, which may tell that a gRPC client wants to know.
 func (c *conn) answerTooLarge(m *message) {
@@ -97,7 +111,9 @@ func (c *conn) answerTooLarge(m *message) {
 	if !c.countReply("header_too_large") {
 		return
 	}
-	c.owner.Glitch("header_too_large")
+	if c.glitch("header_too_large", glitchFrame); c.dead {
+		return
+	}
 	const r = codec.HeaderTooLarge
 	m.head.Fields = m.fields
 	scratch := c.mem.Get()
@@ -156,8 +172,5 @@ func (s *Server) Drain() {
 	if s.dead || s.drain != drainNone {
 		return
 	}
-	s.drain = drainAnnounced
-	s.writeGoAway(maxStreamID, codeNoError)
-	copy(s.writeFrame(framePing, 0, 0, len(drainPing)), drainPing)
-	s.set(alarmDrain, s.limits.DrainTime)
+	s.announceDrain()
 }

@@ -10,26 +10,52 @@ func TestHeldBytesThatDoNotMove(t *testing.T) {
 		request = "> HEADERS 1 GET end\n= 1 headers GET h/ end\n. 1 head 200\n< HEADERS 1 :status=200\n"
 	)
 	runScripts(t, []script{
-		{name: "finished reply is reset when nothing moved between two looks", text: tiny + request + `
+		{name: "finished reply is reset when next to nothing moved between two looks", text: tiny + request + `
 			. 1 data abcdefgh end
 			< DATA 1 abc
 			. ticks 5m
+			. tick 5m
+			. hold 5
+			. ticks 5m
 			> WINDOW_UPDATE 1 1
 			< DATA 1 d
-			. tick 5m
-			. hold 4
-			. ticks 5m
 			. tick 5m
 			< RST_STREAM 1 CANCEL
 			= glitch stalled_stream
 			. hold 0
 			. active 0`},
-		{name: "unfinished reply is its holder's to watch", text: tiny + request + `
+		{name: "unfinished reply is reset, and its holder told", text: tiny + request + `
 			. 1 data abcdefgh
 			< DATA 1 abc
-			. tick 10m
-			. tick 10m
-			. hold 5`},
+			. tick 5m
+			. hold 5
+			. tick 5m
+			< RST_STREAM 1 CANCEL
+			= glitch stalled_stream
+			= 1 reset idle_timeout
+			. hold 0`},
+		{name: "reply that moves on is left alone", text: tiny + request + `
+			. 1 data x*4000 end
+			< DATA 1 xxx
+			. tick 5m
+			> WINDOW_UPDATE 1 1024
+			< DATA 1 x*1024
+			. tick 5m
+			> WINDOW_UPDATE 1 1024
+			< DATA 1 x*1024
+			. tick 5m
+			. active 1`},
+		{name: "reply held only now and then is left alone", text: tiny + request + `
+			. 1 data abcd
+			< DATA 1 abc
+			. tick 5m
+			> WINDOW_UPDATE 1 1
+			< DATA 1 d
+			= 1 writable
+			. 1 data e
+			. tick 5m
+			. active 1
+			. hold 1`},
 		{name: "reply cut off from its request is reset too", text: tiny + `
 			> HEADERS 1 POST
 			= 1 headers POST h/
@@ -37,6 +63,7 @@ func TestHeldBytesThatDoNotMove(t *testing.T) {
 			< HEADERS 1 :status=413
 			< DATA 1 abc
 			. 1 reset
+			. tick 5m
 			. tick 5m
 			< RST_STREAM 1 CANCEL
 			= glitch stalled_stream

@@ -31,15 +31,19 @@ type stream struct {
 
 	in  inflow
 	out outflow
+	// opened is the loop's time when the stream began.
+	opened int64
 	// want is what of the announced content-length has not come yet, or
 	// codec.BodyUnknown.
 	want int64
 
 	held held
-	// mark is what was left to send when stalled streams were last looked for.
-	mark int
 	// lingered: an alarm has passed since the stream began to linger.
 	lingered bool
+	// looked is the loop's time at which held bytes were first seen by a look
+	// for stalled streams, 0 before; sent is what was sent of them since.
+	looked int64
+	sent   int
 	// next and prev link the stream in the queue; next also links ended
 	// streams until they can be reused.
 	next, prev *stream
@@ -59,6 +63,8 @@ func (c *conn) open(id uint32) *stream {
 		in:   newInflow(c.recvInitial),
 		out:  outflow{avail: c.sendInitial},
 		want: codec.BodyUnknown,
+
+		opened: c.now,
 	}
 	s.held.holding.Holder = s
 	s.state = s.state.open()
@@ -89,6 +95,9 @@ func (c *conn) finish(s *stream, how ending) {
 	s.receiver, s.deferred = nil, nil
 	c.table.remove(s.id)
 	c.past[how].note(s.id)
+	if how == endedBoth {
+		c.countServed()
+	}
 	if c.busy > 0 {
 		s.next, c.retired = c.retired, s
 	} else {
@@ -133,7 +142,6 @@ func (s *stream) enter(next state) {
 		s.conn.finish(s, endedBoth)
 	case stateFlushing, stateCutting:
 		s.receiver = nil
-		s.conn.watchStall(s)
 		if next == stateCutting && !s.held.any() {
 			s.conn.linger(s)
 		}
@@ -200,6 +208,7 @@ func (s *stream) SendData(b []byte, end bool) {
 	s.held.add(c.mem, b)
 	s.held.end = end
 	c.enqueue(s)
+	c.set(alarmStall, c.limits.StallTime)
 	if end {
 		c.sendEnd(s)
 	}
@@ -283,7 +292,7 @@ func (s *stream) Consumed(n int) {
 func (s *stream) Evict() {
 	c := s.conn
 	c.enter()
-	c.owner.Glitch("held_too_much")
+	c.glitch("held_too_much", 0)
 	c.abandon(s, codec.Overflow)
 	c.leave()
 }
@@ -312,7 +321,7 @@ func (c *conn) streamError(s *stream, e code, word string) {
 
 // refuse writes an RST_STREAM that a mistake of the peer elicits.
 func (c *conn) refuse(id uint32, e code, word string) {
-	c.countReset(word)
+	c.countMistake(word)
 	if !c.dead && c.countReply("reset_flood") {
 		c.writeRSTStream(id, e)
 	}

@@ -385,9 +385,9 @@ func TestFrameRules(t *testing.T) {
 		{name: "header block that does not decode", text: "> HEADERS 1 end hex=ff80808080808000\n" + dead("COMPRESSION_ERROR", "compression", "0")},
 		{name: "header block that ends within a field", text: "> HEADERS 1 end hex=00\n" + dead("COMPRESSION_ERROR", "compression", "0")},
 		{name: "header block that takes too long", text: "> HEADERS 1 more GET\n. ticks 10s\n. tick 9s\n. tick 1s\n" +
-			"< GOAWAY 0 PROTOCOL_ERROR\n= glitch header_block_timeout\n= shut idle_timeout\n. gather 0"},
+			"< GOAWAY 0 PROTOCOL_ERROR\n= glitch header_timeout\n= shut idle_timeout\n. gather 0"},
 		{name: "header block in time", text: "> HEADERS 1 more GET\n. tick 9s\n> CONTINUATION 1 a=b\n= 1 headers GET h/ a=b\n. tick 9s"},
 		{name: "HEADERS frame that takes too long", text: "> RAW 000010 01 05 00000001 828684\n. tick 10s\n" +
-			"< GOAWAY 0 PROTOCOL_ERROR\n= glitch header_block_timeout\n= shut idle_timeout\n. gather 0"},
+			"< GOAWAY 0 PROTOCOL_ERROR\n= glitch header_timeout\n= shut idle_timeout\n. gather 0"},
 	})
 }

@@ -81,6 +81,8 @@ func TestTunnelServer(t *testing.T) {
 			. 1 head 501 end
 			< HEADERS 1 :status=501 end
 			. 1 reset
+			. tick 500ms
+			. tick 500ms
 			< RST_STREAM 1 NO_ERROR`},
 		{name: "HEADERS in a tunnel", text: `
 			> HEADERS 1 ` + plainLine + `
