@@ -20,9 +20,9 @@ func suite() Suite {
 		Notes:       []string{"HAProxy 2.6, one thread"},
 		Scenarios: []Scenario{
 			{Name: "Bolt 1 KB", Unit: "µs CPU per request", What: "32 connections.", Bars: []Bar{
-				{Name: "Sideloop", Ours: true, Median: 2, Min: 1.9, Max: 2.2, PeakRSS: 12 << 20},
-				{Name: "relay", Median: 1.5, Min: 1.4, Max: 1.5},
-				{Name: "HAProxy", Median: 3, Min: 2.8, Max: 3.1, PeakRSS: 20 << 20},
+				{Name: "Sideloop", Ours: true, Median: 2, Min: 1.9, Max: 2.2, PeakRSS: 12 << 20, Ratio: 1, RatioMin: 1, RatioMax: 1},
+				{Name: "relay", Median: 1.5, Min: 1.4, Max: 1.5, Ratio: 0.75, RatioMin: 0.7, RatioMax: 1.1},
+				{Name: "HAProxy", Median: 3, Min: 2.8, Max: 3.1, PeakRSS: 20 << 20, Ratio: 1.5, RatioMin: 1.5, RatioMax: 1.5},
 				{Name: "MOSN", Missing: "MOSN_BIN names no binary"},
 			}},
 			{Name: "h2c, 4,000/s", Unit: "µs added p50", Bars: []Bar{
@@ -42,8 +42,8 @@ func TestWriteSuite(t *testing.T) {
 	d.has(t, "Sideloop and its peers", "22 November 2026", "32 connections.", "HAProxy 2.6, one thread", "2 × Some CPU",
 		"MOSN missing: MOSN_BIN names no binary", "HAProxy 3.00 1.50× (2.80 – 3.10)")
 	for head, want := range map[string]string{
-		"Bolt 1 KB":    "Bolt 1 KB µs CPU per request 2.00 1.00× 1.50 0.75× 3.00 1.50× missing MOSN_BIN names no binary",
-		"h2c, 4,000/s": "h2c, 4,000/s µs added p50 60.0 1.00× – not part of it missing it is | not installed – not part of it",
+		"Bolt 1 KB":    "Bolt 1 KB µs CPU per request 2.00 1.50 0.75× [0.70× – 1.10×] ≈ 3.00 1.50× missing MOSN_BIN names no binary",
+		"h2c, 4,000/s": "h2c, 4,000/s µs added p50 60.0 – not part of it missing it is | not installed – not part of it",
 	} {
 		if row := d.row("glance", head); row != want {
 			t.Errorf("%q, want %q", row, want)
@@ -72,7 +72,7 @@ func TestMarkdown(t *testing.T) {
 
 | scenario | Sideloop | relay | HAProxy | MOSN |
 |---|---|---|---|---|
-| Bolt 1 KB, µs CPU per request | 2.00 (1.90 – 2.20) | 1.50 (1.40 – 1.50) 0.75× | 3.00 (2.80 – 3.10) 1.50× | missing |
+| Bolt 1 KB, µs CPU per request | 2.00 (1.90 – 2.20) | 1.50 (1.40 – 1.50) 0.75× [0.70× – 1.10×] ≈ | 3.00 (2.80 – 3.10) 1.50× | missing |
 | h2c, 4,000/s, µs added p50 | 60.0 (60.0) |  | missing |  |
 
 | peak RSS | Sideloop | relay | HAProxy | MOSN |
@@ -110,6 +110,10 @@ func TestMarkdownEscapes(t *testing.T) {
 func TestSuiteWithLittle(t *testing.T) {
 	s := suite()
 	s.Scenarios[0].Bars[0].Missing = "it did not start"
+	for i := range s.Scenarios[0].Bars {
+		b := &s.Scenarios[0].Bars[i]
+		b.Ratio, b.RatioMin, b.RatioMax = 0, 0, 0
+	}
 	var page, markdown bytes.Buffer
 	if err := errors.Join(WriteSuite(&page, s), Markdown(&markdown, s)); err != nil {
 		t.Fatal(err)

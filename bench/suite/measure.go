@@ -30,9 +30,11 @@ var errInvalid = errors.New("not valid")
 
 // sample is what one proxy did in one scenario and round.
 type sample struct {
+	round          int
 	figure         float64 // in the scenario's unit
 	cpu            float64 // µs per request
 	rss            float64 // peak, bytes, all processes together
+	rate           float64 // requests per second; 0 where none are measured
 	p50, p99, p999 float64 // µs
 }
 
@@ -47,7 +49,11 @@ func (s *sample) text(sc *scenario) string {
 	if sc.added {
 		return fmt.Sprintf("p50 %.0f µs, p99 %.0f µs, p99.9 %.0f µs, %.2f µs CPU per request", s.p50, s.p99, s.p999, s.cpu)
 	}
-	return fmt.Sprintf("%.2f %s", s.figure, sc.figure.unit())
+	text := fmt.Sprintf("%.2f %s", s.figure, sc.figure.unit())
+	if sc.figure == microsPerRequest {
+		text += fmt.Sprintf(" at %s, p50 %.0f µs", result.PerSecond.Format(s.rate), s.p50)
+	}
+	return text
 }
 
 func (f figure) unit() string {
@@ -150,6 +156,7 @@ func (r *runner) judge(sc *scenario, name string, found *result.Result, proxies 
 		r.note("%s, %s: %d of %d requests failed (%s).", sc.name, name, failed, found.Requests+failed, strings.Join(why, ", "))
 	}
 	s := sample{
+		rate: found.Rate(),
 		p50: micros(found.Latency.At(50)), p99: micros(found.Latency.At(99)), p999: micros(found.Latency.At(99.9)),
 	}
 	for _, t := range found.Targets {

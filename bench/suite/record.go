@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/sideloop/sideloop/bench/report"
+	"github.com/sideloop/sideloop/bench/result"
 )
 
 // record is what was measured so far. Its zero value is empty.
@@ -88,6 +89,7 @@ func (r *runner) bar(sc *scenario, v *view, c *contender) report.Bar {
 		return b
 	}
 	b.Min, b.Median, b.Max = spread(samples, v.of)
+	b.RatioMin, b.Ratio, b.RatioMax = spread(r.ratios(sc, v, samples), func(x *float64) float64 { return *x })
 	if !v.first {
 		return b
 	}
@@ -98,6 +100,27 @@ func (r *runner) bar(sc *scenario, v *view, c *contender) report.Bar {
 		_, b.P999, _ = spread(samples, func(s *sample) float64 { return s.p999 })
 	}
 	return b
+}
+
+// ratios are what samples are of ours, each of the same round: what slows a
+// round down slows both.
+func (r *runner) ratios(sc *scenario, v *view, samples []sample) []float64 {
+	ours := make(map[int]float64)
+	for i := range r.contenders {
+		if c := &r.contenders[i]; c.Ours && c.missing == "" {
+			for _, s := range r.record.samples[cell{sc.id, c.ID}] {
+				ours[s.round] = v.of(&s)
+			}
+		}
+	}
+	var all []float64
+	for i := range samples {
+		// Added latency may be none, or less.
+		if own := ours[samples[i].round]; own > 0 {
+			all = append(all, v.of(&samples[i])/own)
+		}
+	}
+	return all
 }
 
 // noteFailures states the rounds that a figure is missing of.
@@ -113,14 +136,16 @@ func (r *runner) noteFailures() {
 	}
 }
 
-// spread returns the least, the median and the greatest of a value; there is at
-// least one sample. The median of an even number is the middle two's mean.
-func spread(samples []sample, of func(*sample) float64) (least, median, greatest float64) {
-	values := make([]float64, len(samples))
-	for i := range samples {
-		values[i] = of(&samples[i])
+// spread returns the least, the median and the greatest of a value, zeros when
+// there is none.
+func spread[T any](all []T, of func(*T) float64) (least, median, greatest float64) {
+	if len(all) == 0 {
+		return 0, 0, 0
+	}
+	values := make([]float64, len(all))
+	for i := range all {
+		values[i] = of(&all[i])
 	}
 	slices.Sort(values)
-	n := len(values)
-	return values[0], (values[(n-1)/2] + values[n/2]) / 2, values[n-1]
+	return values[0], result.Median(values), values[len(values)-1]
 }

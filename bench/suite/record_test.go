@@ -20,6 +20,7 @@ func TestSpread(t *testing.T) {
 		{[]float64{3}, 3, 3, 3},
 		{[]float64{5, 1}, 1, 3, 5},
 		{[]float64{9, 1, 4}, 1, 4, 9},
+		{nil, 0, 0, 0},
 		{[]float64{8, -2, 4, 6}, -2, 5, 8},
 	} {
 		var samples []sample
@@ -35,7 +36,7 @@ func TestSpread(t *testing.T) {
 
 func contenders(t *testing.T, ids ...string) []contender {
 	t.Helper()
-	chosen, err := peers.Select(ids)
+	chosen, err := peers.Select(ids, peers.Programs{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,15 +60,15 @@ func scenarios(t *testing.T, ids ...string) []*scenario {
 func TestReportLeavesNobodyOut(t *testing.T) {
 	r := &runner{contenders: contenders(t, "sideloop", "relay", "haproxy-h2", "nghttpx", "h2o"), scenarios: scenarios(t, "bolt-1k", "h2-get")}
 	r.contenders[3].missing = "nghttpx is not installed" // in the order of peers.All
-	r.record.add("bolt-1k", "sideloop", sample{figure: 3, rss: 10})
-	r.record.add("bolt-1k", "sideloop", sample{figure: 1, rss: 30})
-	r.record.add("bolt-1k", "sideloop", sample{figure: 2, rss: 20})
+	r.record.add("bolt-1k", "sideloop", sample{round: 1, figure: 3, rss: 10})
+	r.record.add("bolt-1k", "sideloop", sample{round: 2, figure: 1, rss: 30})
+	r.record.add("bolt-1k", "sideloop", sample{round: 3, figure: 2, rss: 20})
 	r.record.fail("h2-get", "relay", errors.Join(errors.New("it fell"), errors.New("over")))
 	r.record.add("h2-get", "haproxy-h2", sample{figure: 7})
 	r.record.fail("h2-get", "haproxy-h2", errors.New("once"))
 	want := [][]report.Bar{
 		{
-			{Name: "Sideloop", Ours: true, Min: 1, Median: 2, Max: 3, PeakRSS: 30},
+			{Name: "Sideloop", Ours: true, Min: 1, Median: 2, Max: 3, PeakRSS: 30, Ratio: 1, RatioMin: 1, RatioMax: 1},
 			{Name: "bare relay", Missing: "not measured before the end"},
 		},
 		{
@@ -94,6 +95,35 @@ func TestReportLeavesNobodyOut(t *testing.T) {
 	}
 	if notes := strings.Join(r.notes, "\n"); !strings.Contains(notes, "HAProxy h2: 1 of 2 rounds failed: once.") {
 		t.Errorf("the notes are %q", notes)
+	}
+}
+
+// A ratio is of one round: a slow round of both proxies changes nothing.
+func TestRatiosAreOfTheSameRound(t *testing.T) {
+	r := &runner{contenders: contenders(t, "sideloop", "relay"), scenarios: scenarios(t, "bolt-1k")}
+	for round, ours := range []float64{2, 20, 200, 0, 7} {
+		if round != 4 { // of this one ours is missing
+			r.record.add("bolt-1k", "sideloop", sample{round: round, figure: ours})
+		}
+		if round != 1 {
+			r.record.add("bolt-1k", "relay", sample{round: round, figure: []float64{1, 0, 300, 9, 9}[round]})
+		}
+	}
+	if b := r.report()[0].Bars[1]; b.RatioMin != 0.5 || b.Ratio != 1 || b.RatioMax != 1.5 {
+		t.Errorf("%+v", b)
+	}
+	r.contenders[0].missing = "gone"
+	if b := r.report()[0].Bars[1]; b.Ratio != 0 || b.Median != 9 {
+		t.Errorf("without ours: %+v", b)
+	}
+}
+
+func TestEveryOtherRoundRunsBackwards(t *testing.T) {
+	r := &runner{contenders: contenders(t, "sideloop", "relay", "nghttpx")}
+	for round, first := range map[int]string{1: "sideloop", 2: "nghttpx", 3: "sideloop"} {
+		if all := r.order(round); len(all) != 3 || all[0].ID != first {
+			t.Errorf("round %d begins with %s", round, all[0].ID)
+		}
 	}
 }
 
