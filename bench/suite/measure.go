@@ -157,7 +157,7 @@ func (r *runner) judge(sc *scenario, name string, found *result.Result, proxies 
 	}
 	s := sample{
 		rate: found.Rate(),
-		p50: micros(found.Latency.At(50)), p99: micros(found.Latency.At(99)), p999: micros(found.Latency.At(99.9)),
+		p50:  micros(found.Latency.At(50)), p99: micros(found.Latency.At(99)), p999: micros(found.Latency.At(99.9)),
 	}
 	for _, t := range found.Targets {
 		s.cpu += t.MicrosPerRequest
