@@ -93,7 +93,7 @@ func (l *Loop) endTurn() {
 	if !l.turnQueued {
 		l.pace.reads = 0
 	}
-	due := l.wheel.due
+	due := min(int64(l.wheel.due)*tickLength, l.exact.at)
 	if len(l.dirty) > 0 || !l.tasks.empty() || l.inboxLeft {
 		due = 0
 	}

@@ -32,7 +32,7 @@
 //
 // A run has loops of its own, each with its share of the connections, histograms
 // and counters. Five times a second a loop hands its figures to the goroutine
-// that called Run and goes on with an empty set. In an open loop each has a
-// pacer beside it, a thread that sleeps until the next request is due, as the
-// timers of a loop are too coarse for that.
+// that called Run and goes on with an empty set. In an open loop the
+// loop's exact timer wakes it when the next request is due, and replies that come
+// before do so too.
 package load

@@ -103,6 +103,8 @@ func (w *worker) halt() {
 	w.pulse.Stop()
 	w.sweep.Stop()
 	w.ending.Stop()
+	w.loop.StopExact()
+	w.pacer.next = forever
 	w.block.final = true
 	w.hand(w.block)
 }
