@@ -72,7 +72,7 @@ func (w *worker) onEnding() {
 		w.stopped = true
 		w.grace = w.now + int64(min(drainTime, w.options.RequestTimeout))
 		for _, c := range w.conns {
-			w.block.backlog += c.arrived - c.taken
+			w.block.unsent += c.arrived - c.taken
 		}
 		w.loop.Schedule(&w.ending, time.Duration(w.grace-w.now))
 		w.checkEnd()

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 
 	"github.com/sideloop/sideloop/bench/result"
@@ -33,7 +34,15 @@ func Markdown(w io.Writer, s Suite) error {
 		if !bar.added() {
 			return "–"
 		}
-		return fmt.Sprintf("%s / %s / %s", result.CPU.Format(bar.P50), result.CPU.Format(bar.P99), result.CPU.Format(bar.P999))
+		var parts []string
+		for _, v := range []float64{bar.P50, bar.P99, bar.P999} {
+			if math.IsNaN(v) {
+				parts = append(parts, notTold)
+			} else {
+				parts = append(parts, result.CPU.Format(v))
+			}
+		}
+		return strings.Join(parts, " / ")
 	}, (*Scenario).anyAdded)
 	for _, name := range s.peers() {
 		if why := s.missing(name); why != "" {

@@ -5,6 +5,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"github.com/sideloop/sideloop/bench/result"
@@ -34,7 +35,9 @@ type Bar struct {
 	Ours             bool    // others are stated as a ratio to this one
 	Missing          string  // why there is no figure; empty when there is one
 	PeakRSS          float64 // bytes, 0 when it was not measured
-	P50, P99, P999   float64 // latency added over direct in µs; all 0 when not measured
+	// P50, P99 and P999 are the latency added over direct in µs; all 0 when not
+	// measured, not a number where the generator was too late to tell.
+	P50, P99, P999 float64
 	// Ratio is to ours: the median of the rounds' ratios, and their spread; 0
 	// where there is none.
 	Ratio, RatioMin, RatioMax float64
@@ -189,9 +192,12 @@ func (s *Scenario) others() table {
 			row = append(row, none)
 		}
 		for _, v := range []float64{b.P50, b.P99, b.P999} {
-			if added && b.added() {
+			switch {
+			case added && math.IsNaN(v):
+				row = append(row, cell{Text: notTold, Class: "none"})
+			case added && b.added():
 				row = append(row, cell{Text: result.CPU.Format(v)})
-			} else if added {
+			case added:
 				row = append(row, none)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +61,24 @@ func TestWriteSuite(t *testing.T) {
 	}
 	if n := d.count("scenario-1", "rect", ""); n != 3 {
 		t.Error("bars:", n)
+	}
+}
+
+// What the generator was too late to tell is said and not drawn.
+func TestSuiteThatIsNotTold(t *testing.T) {
+	s := suite()
+	s.Scenarios[1].Bars[0].P99 = math.NaN()
+	s.Scenarios[1].Bars[0].P999 = math.NaN()
+	var page, markdown bytes.Buffer
+	if err := errors.Join(WriteSuite(&page, s), Markdown(&markdown, s)); err != nil {
+		t.Fatal(err)
+	}
+	d := parse(t, page.Bytes())
+	if row := d.row("scenario-2", "Sideloop"); row != "Sideloop 60.0 µs not told not told" {
+		t.Error(row)
+	}
+	if !strings.Contains(markdown.String(), "| 60.0 µs / not told / not told |") || strings.Contains(markdown.String()+page.String(), "NaN") {
+		t.Error(markdown.String())
 	}
 }
 

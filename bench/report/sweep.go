@@ -30,11 +30,34 @@ func WriteSweep(w io.Writer, s *result.Sweep) error {
 	p.Sections = append(p.Sections,
 		section{
 			ID: "load", Title: "Latency against load",
-			Text:   "Latency counts from the moment each request was due, in an open loop.",
+			Text:   sweepText(s),
 			Charts: sweepCharts(s), Tables: []table{sweepTable(s)},
 		},
 		sweepCommand(command), environmentSection(s.Environment))
 	return p.write(w)
+}
+
+// sweepText explains the charts.
+func sweepText(s *result.Sweep) string {
+	text := "Latency counts from the moment each request was due, in an open loop."
+	for i := range s.Steps {
+		if !s.Steps[i].Tells(99.9) {
+			return text + " Where the generator was late the percentiles that this reaches into are not the target's alone: they are marked with ? and not drawn."
+		}
+	}
+	return text
+}
+
+// sweepLatencies are the percentiles of a step that are drawn and listed.
+var sweepLatencies = []struct {
+	name    string
+	percent float64
+	value   func(*result.Step) int64
+}{
+	{"p50", 50, func(r *result.Step) int64 { return r.P50 }},
+	{"p90", 90, func(r *result.Step) int64 { return r.P90 }},
+	{"p99", 99, func(r *result.Step) int64 { return r.P99 }},
+	{"p99.9", 99.9, func(r *result.Step) int64 { return r.P999 }},
 }
 
 func sweepCharts(s *result.Sweep) []chart {
@@ -43,8 +66,10 @@ func sweepCharts(s *result.Sweep) []chart {
 	most, highest, lowest := 0.0, floor, math.Inf(1)
 	for _, step := range s.Steps {
 		most = max(most, step.Rate, step.Achieved)
-		if step.P50 > 0 {
-			lowest, highest = min(lowest, max(float64(step.P50), floor)), max(highest, float64(step.P999))
+		for _, of := range sweepLatencies {
+			if v := of.value(&step); v > 0 && step.Tells(of.percent) {
+				lowest, highest = min(lowest, max(float64(v), floor)), max(highest, float64(v))
+			}
 		}
 	}
 	achieved.X, achieved.Y = linearScale(most, rateLabel), linearScale(most, rateLabel)
@@ -58,17 +83,13 @@ func sweepCharts(s *result.Sweep) []chart {
 		return []chart{latency, achieved}
 	}
 	latency.X, latency.Y = linearScale(most, rateLabel), latencyScale(lowest, highest)
-	for i, of := range []struct {
-		name  string
-		value func(result.Step) int64
-	}{
-		{"p50", func(r result.Step) int64 { return r.P50 }},
-		{"p99", func(r result.Step) int64 { return r.P99 }},
-		{"p99.9", func(r result.Step) int64 { return r.P999 }},
-	} {
+	for i, of := range sweepLatencies {
 		latency.Lines = append(latency.Lines, sweepLine(s, of.name, i, latency.X,
-			func(r result.Step) (float64, bool) { return latency.Y.at(float64(of.value(r))), of.value(r) > 0 },
-			func(r result.Step) string { return of.name + " " + result.Latency.Format(float64(of.value(r))) }))
+			func(r result.Step) (float64, bool) {
+				v := of.value(&r)
+				return latency.Y.at(float64(v)), v > 0 && r.Tells(of.percent)
+			},
+			func(r result.Step) string { return of.name + " " + result.Latency.Format(float64(of.value(&r))) }))
 	}
 	if s.Knee != nil {
 		latency.Marks = []mark{{Label: "knee: " + result.PerSecond.Format(s.Knee.Above), at: latency.X.at(s.Knee.Above)}}
@@ -91,7 +112,7 @@ func sweepLine(s *result.Sweep, name string, i int, x scale, y func(result.Step)
 }
 
 func sweepTable(s *result.Sweep) table {
-	t := table{Head: []string{"asked for", "achieved", "p50", "p99", "p99.9", "max", "errors", "generator busy"}}
+	t := table{Head: []string{"asked for", "achieved", "p50", "p90", "p99", "p99.9", "max", "errors", "generator busy"}}
 	cpu := false
 	for _, step := range s.Steps {
 		cpu = cpu || step.CPU > 0
@@ -100,13 +121,13 @@ func sweepTable(s *result.Sweep) table {
 		t.Head = append(t.Head, "CPU per request")
 	}
 	t.Head = append(t.Head, "")
-	ns := func(v int64) cell { return cell{Text: result.Latency.Format(float64(v))} }
 	for _, step := range s.Steps {
-		row := []cell{
-			{Text: result.PerSecond.Format(step.Rate)}, {Text: result.PerSecond.Format(step.Achieved)},
-			ns(step.P50), ns(step.P99), ns(step.P999), ns(step.Max),
-			{Text: result.Number.Format(float64(step.Errors))}, {Text: result.Share.Format(step.GeneratorBusy)},
+		row := []cell{{Text: result.PerSecond.Format(step.Rate)}, {Text: result.PerSecond.Format(step.Achieved)}}
+		for _, of := range sweepLatencies {
+			row = append(row, latencyCell(&step, of.value(&step), of.percent))
 		}
+		row = append(row, latencyCell(&step, step.Max, 100),
+			cell{Text: result.Number.Format(float64(step.Errors))}, cell{Text: result.Share.Format(step.GeneratorBusy)})
 		if cpu {
 			row = append(row, cell{Text: result.CPU.Format(step.CPU)})
 		}
@@ -117,6 +138,15 @@ func sweepTable(s *result.Sweep) table {
 		t.Rows = append(t.Rows, append(row, cell{Text: why, Class: "text"}))
 	}
 	return t
+}
+
+// latencyCell marks what the step does not tell.
+func latencyCell(step *result.Step, ns int64, percent float64) cell {
+	c := cell{Text: result.Latency.Format(float64(ns))}
+	if !step.Tells(percent) {
+		c.Text, c.Class = c.Text+"?", "none"
+	}
+	return c
 }
 
 func sweepCommand(c result.Command) section {

@@ -71,11 +71,15 @@ func (u Unit) scale(unit string, zero bool) (float64, error) {
 }
 
 // Check tells whether the run passes, and why in one line. A run without the
-// figure that the threshold is about does not pass.
+// figure that the threshold is about does not pass, nor does one of which it cannot
+// be told because the generator was late.
 func (t Threshold) Check(r *Result) (ok bool, text string) {
 	v, known := t.metric.value(r)
 	if !known {
 		return false, fmt.Sprintf("%s: the run has no figure for it (%s)", t.text, t.metric.unit.whyUnknown())
+	}
+	if !t.metric.told(r) {
+		return false, fmt.Sprintf("%s cannot be told: %s is %s, but %s", t.text, t.metric.name, t.metric.unit.Format(v), r.TailText())
 	}
 	state := "does not hold"
 	holds := t.holds(v)

@@ -11,6 +11,7 @@ import (
 // seconds, and its first target used 3 µs per request and 12 MiB.
 func TestThresholds(t *testing.T) {
 	r := sample()
+	r.Schedule.LateShare = 0
 	for _, c := range []struct {
 		text  string
 		fails bool

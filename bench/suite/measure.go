@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,7 +36,8 @@ type sample struct {
 	cpu            float64 // µs per request
 	rss            float64 // peak, bytes, all processes together
 	rate           float64 // requests per second; 0 where none are measured
-	p50, p99, p999 float64 // µs
+	p50, p99, p999 float64 // µs; not a number where the generator was too late to tell
+	tail           string  // why one is not
 }
 
 // over makes latency what the proxy adds to base.
@@ -43,17 +45,27 @@ func (s *sample) over(base sample) {
 	s.p50 -= base.p50
 	s.p99 -= base.p99
 	s.p999 -= base.p999
+	if s.tail == "" && base.tail != "" {
+		s.tail = "without a proxy, " + base.tail
+	}
 }
 
 func (s *sample) text(sc *scenario) string {
 	if sc.added {
-		return fmt.Sprintf("p50 %.0f µs, p99 %.0f µs, p99.9 %.0f µs, %.2f µs CPU per request", s.p50, s.p99, s.p999, s.cpu)
+		return fmt.Sprintf("p50 %s, p99 %s, p99.9 %s, %.2f µs CPU per request", told(s.p50), told(s.p99), told(s.p999), s.cpu)
 	}
 	text := fmt.Sprintf("%.2f %s", s.figure, sc.figure.unit())
 	if sc.figure == microsPerRequest {
 		text += fmt.Sprintf(" at %s, p50 %.0f µs", result.PerSecond.Format(s.rate), s.p50)
 	}
 	return text
+}
+
+func told(micros float64) string {
+	if math.IsNaN(micros) {
+		return "not told"
+	}
+	return fmt.Sprintf("%.0f µs", micros)
 }
 
 func (f figure) unit() string {
@@ -156,8 +168,8 @@ func (r *runner) judge(sc *scenario, name string, found *result.Result, proxies 
 		r.note("%s, %s: %d of %d requests failed (%s).", sc.name, name, failed, found.Requests+failed, strings.Join(why, ", "))
 	}
 	s := sample{
-		rate: found.Rate(),
-		p50:  micros(found.Latency.At(50)), p99: micros(found.Latency.At(99)), p999: micros(found.Latency.At(99.9)),
+		rate: found.Rate(), tail: found.TailText(),
+		p50: micros(found, 50), p99: micros(found, 99), p999: micros(found, 99.9),
 	}
 	for _, t := range found.Targets {
 		s.cpu += t.MicrosPerRequest
@@ -170,4 +182,10 @@ func (r *runner) judge(sc *scenario, name string, found *result.Result, proxies 
 	return s, nil
 }
 
-func micros(ns int64) float64 { return float64(ns) / 1000 }
+// micros is a percentile of the latency, not a number where it cannot be told.
+func micros(r *result.Result, p float64) float64 {
+	if !r.Tells(p) {
+		return math.NaN()
+	}
+	return float64(r.Latency.At(p)) / 1000
+}

@@ -3,6 +3,7 @@
 package suite
 
 import (
+	"math"
 	"slices"
 
 	"github.com/sideloop/sideloop/bench/report"
@@ -88,7 +89,9 @@ func (r *runner) bar(sc *scenario, v *view, c *contender) report.Bar {
 		b.Missing = "not measured before the end"
 		return b
 	}
-	b.Min, b.Median, b.Max = spread(samples, v.of)
+	if b.Min, b.Median, b.Max = spread(samples, v.of); math.IsNaN(b.Median) {
+		return report.Bar{Name: c.Name, Ours: c.Ours, Missing: "not told: " + untold(samples)}
+	}
 	b.RatioMin, b.Ratio, b.RatioMax = spread(r.ratios(sc, v, samples), func(x *float64) float64 { return *x })
 	if !v.first {
 		return b
@@ -115,36 +118,60 @@ func (r *runner) ratios(sc *scenario, v *view, samples []sample) []float64 {
 	}
 	var all []float64
 	for i := range samples {
-		// Added latency may be none, or less.
-		if own := ours[samples[i].round]; own > 0 {
-			all = append(all, v.of(&samples[i])/own)
+		// Added latency may be none, or less, or not told.
+		if own, value := ours[samples[i].round], v.of(&samples[i]); own > 0 && !math.IsNaN(value) {
+			all = append(all, value/own)
 		}
 	}
 	return all
 }
 
-// noteFailures states the rounds that a figure is missing of.
+// noteFailures states the rounds that a figure is missing of, or its tail.
 func (r *runner) noteFailures() {
 	for _, sc := range r.scenarios {
 		for i := range r.contenders {
 			c := &r.contenders[i]
 			at := cell{sc.id, c.ID}
-			if failed := r.record.failures[at]; len(failed) > 0 {
-				r.note("%s, %s: %d of %d rounds failed: %s.", sc.name, c.Name, len(failed), len(failed)+len(r.record.samples[at]), oneLine(failed[0]))
+			samples, failed := r.record.samples[at], r.record.failures[at]
+			if len(failed) > 0 {
+				r.note("%s, %s: %d of %d rounds failed: %s.", sc.name, c.Name, len(failed), len(failed)+len(samples), oneLine(failed[0]))
+			}
+			blurred := 0
+			for _, s := range samples {
+				if sc.added && math.IsNaN(s.p99) {
+					blurred++
+				}
+			}
+			if blurred > 0 {
+				r.note("%s, %s: %d of %d rounds do not tell the p99: %s.", sc.name, c.Name, blurred, len(samples), untold(samples))
 			}
 		}
 	}
 }
 
-// spread returns the least, the median and the greatest of a value, zeros when
-// there is none.
+// untold is why the rounds do not tell a figure, as the first of them says it.
+func untold(samples []sample) string {
+	i := slices.IndexFunc(samples, func(s sample) bool { return s.tail != "" })
+	if i < 0 {
+		return ""
+	}
+	return samples[i].tail
+}
+
+// spread returns the least, the median and the greatest of a value: zeros when
+// there is nothing, and what is not a number when nothing is one.
 func spread[T any](all []T, of func(*T) float64) (least, median, greatest float64) {
 	if len(all) == 0 {
 		return 0, 0, 0
 	}
-	values := make([]float64, len(all))
+	values := make([]float64, 0, len(all))
 	for i := range all {
-		values[i] = of(&all[i])
+		if v := of(&all[i]); !math.IsNaN(v) {
+			values = append(values, v)
+		}
+	}
+	if len(values) == 0 {
+		return math.NaN(), math.NaN(), math.NaN()
 	}
 	slices.Sort(values)
 	return values[0], result.Median(values), values[len(values)-1]

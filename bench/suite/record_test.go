@@ -4,6 +4,7 @@ package suite
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"testing"
 
@@ -145,6 +146,42 @@ func TestAddedLatency(t *testing.T) {
 	}
 }
 
+// Where the generator was late in some rounds the tail is of the others, and
+// where it was in all there is none.
+func TestTailThatIsNotTold(t *testing.T) {
+	nan := math.NaN()
+	r := &runner{contenders: contenders(t, "sideloop", "relay"), scenarios: scenarios(t, "open-bolt")}
+	base := sample{p50: 20, p99: 40, p999: nan, tail: "it was late"}
+	for round, p99 := range []float64{50, nan, 70} {
+		ours := sample{round: round, p50: 25, p99: p99, p999: 500}
+		if math.IsNaN(p99) {
+			ours.tail = "it was late too"
+		}
+		theirs := sample{round: round, p50: 30, p99: nan, p999: nan, tail: "late"}
+		ours.over(base)
+		theirs.over(base)
+		r.record.add("open-bolt", "sideloop", ours)
+		r.record.add("open-bolt", "relay", theirs)
+	}
+	all := r.report()
+	p50, p99, p999 := all[0].Bars, all[1].Bars, all[2].Bars
+	if p50[0].Median != 5 || p50[1].Median != 10 || p50[1].Ratio != 2 || p50[0].P99 != 20 || !math.IsNaN(p50[0].P999) || !math.IsNaN(p50[1].P99) {
+		t.Errorf("p50: %+v", p50)
+	}
+	if p99[0].Min != 10 || p99[0].Median != 20 || p99[0].Max != 30 || p99[1].Missing != "not told: late" {
+		t.Errorf("p99: %+v", p99)
+	}
+	if p999[0].Missing != "not told: without a proxy, it was late" {
+		t.Errorf("p99.9: %+v", p999)
+	}
+	notes := strings.Join(r.notes, "\n")
+	for _, want := range []string{"Sideloop: 1 of 3 rounds do not tell the p99", "bare relay: 3 of 3 rounds do not tell the p99: late."} {
+		if !strings.Contains(notes, want) {
+			t.Errorf("no %q in %q", want, notes)
+		}
+	}
+}
+
 func TestScenarios(t *testing.T) {
 	seen := map[string]bool{}
 	for _, s := range scenarios(t) {
@@ -214,7 +251,14 @@ func TestJudge(t *testing.T) {
 			}
 		})
 	}
-	s, err := (&runner{}).judge(scenarios(t, "h2-upload")[0], "x", good(), 2, nil)
+	late := good()
+	late.Schedule = &result.Schedule{LateShare: 0.05, LateBy: 1e6}
+	late.Steal = 0.07
+	s, err := (&runner{}).judge(scenarios(t, "open-bolt")[0], "x", late, 2, nil)
+	if err != nil || math.IsNaN(s.p50) || !math.IsNaN(s.p99) || !strings.Contains(s.tail, "5.00 % of the requests") || !strings.Contains(s.tail, "steal") {
+		t.Errorf("a late generator: %+v, %v", s, err)
+	}
+	s, err = (&runner{}).judge(scenarios(t, "h2-upload")[0], "x", good(), 2, nil)
 	if err != nil || s.figure != 0.008 {
 		t.Errorf("a transfer costs %v ms, %v", s.figure, err)
 	}

@@ -21,7 +21,7 @@ type Options struct {
 	Rates            []float64
 	From, To, Factor float64
 
-	// KneeFactor is how many times the lowest p99 so far is past the knee.
+	// KneeFactor is how many times the lowest latency so far is past the knee.
 	KneeFactor float64
 	// Refine is how often the interval with the knee is halved.
 	Refine int
