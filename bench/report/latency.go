@@ -49,11 +49,11 @@ func distributions(c *result.Comparison) []distribution {
 		if r.Command.Rate > 0 && r.Service != nil {
 			all = append(all, distribution{"service time (from the real send)", r.Service})
 		}
-		if r.Command.Rate > 0 && r.Delay != nil {
-			all = append(all, distribution{"wait until it was sent", r.Delay})
-		}
-		if scheduled(r) {
+		switch {
+		case scheduled(r):
 			all = append(all, distribution{"lateness of the generator", r.Schedule.Lateness})
+		case r.Command.Rate > 0 && r.Delay != nil:
+			all = append(all, distribution{"wait until it was sent", r.Delay})
 		}
 		return all
 	}

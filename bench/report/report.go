@@ -3,6 +3,7 @@
 package report
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -270,7 +271,7 @@ func commandFields(c result.Command) [][2]string {
 		{"connections", result.Number.Format(float64(c.Connections))},
 		{"in flight each", result.Number.Format(float64(c.InFlight))},
 		{"body", result.Number.Format(float64(c.BodyBytes)) + " bytes"},
-		{"headers", strings.Join(c.Headers, "; ")},
+		{"headers", cmp.Or(strings.Join(c.Headers, "; "), "none")},
 		{"load", rate}, {"length", length}, {"warm-up", secondsLabel(c.WarmUp)},
 	}
 }

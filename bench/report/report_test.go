@@ -66,7 +66,7 @@ func TestWriteOne(t *testing.T) {
 	d.has(t, "Bolt 1 KB", "22 November 2026", "INVALID The figures measure the generator rather than the target: the generator was 91 % busy",
 		"PARTIAL The run ended before its time: interrupted", "rate 1,000/s", "CPU per request 2.00 µs",
 		"sideloop: proxy (42) 2.00 µs", "sideloop: generator 30.0 µs", "open loop, 1,000/s", "2 × Some CPU", "asked for: 1,000/s")
-	for id, lines := range map[string]int{"by-percentile": 4, "over-time": 3, "throughput-over-time": 1, "errors-over-time": 1} {
+	for id, lines := range map[string]int{"by-percentile": 3, "over-time": 3, "throughput-over-time": 1, "errors-over-time": 1} {
 		if n := d.count(id, "path", "") - d.count(id, "li", "") - d.count(id, "p", "quiet"); n != lines {
 			t.Errorf("%s has %d lines, want %d", id, n, lines)
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"github.com/sideloop/sideloop/bench/result"
 )
@@ -31,7 +32,7 @@ func WriteSweep(w io.Writer, s *result.Sweep) error {
 		section{
 			ID: "load", Title: "Latency against load",
 			Text:   sweepText(s),
-			Charts: sweepCharts(s), Tables: []table{sweepTable(s)},
+			Charts: sweepCharts(s), Tables: sweepTables(s),
 		},
 		sweepCommand(command), environmentSection(s.Environment))
 	return p.write(w)
@@ -42,7 +43,7 @@ func sweepText(s *result.Sweep) string {
 	text := "Latency counts from the moment each request was due, in an open loop."
 	for i := range s.Steps {
 		if !s.Steps[i].Tells(99.9) {
-			return text + " Where the generator was late the percentiles that this reaches into are not the target's alone: they are marked with ? and not drawn."
+			return text + " Where the generator was late the percentiles that this reaches into are not the target's alone: they are marked with ? and not drawn, nor is a step that is invalid."
 		}
 	}
 	return text
@@ -60,6 +61,11 @@ var sweepLatencies = []struct {
 	{"p99.9", 99.9, func(r *result.Step) int64 { return r.P999 }},
 }
 
+// drawn tells whether a latency of a step is the target's.
+func drawn(step *result.Step, ns int64, percent float64) bool {
+	return ns > 0 && step.Invalid == "" && step.Tells(percent)
+}
+
 func sweepCharts(s *result.Sweep) []chart {
 	latency := chart{ID: "latency-against-load", Title: "Latency", XLabel: "requests per second asked for"}
 	achieved := chart{ID: "achieved-against-load", Title: "Right replies per second", XLabel: latency.XLabel}
@@ -67,7 +73,7 @@ func sweepCharts(s *result.Sweep) []chart {
 	for _, step := range s.Steps {
 		most = max(most, step.Rate, step.Achieved)
 		for _, of := range sweepLatencies {
-			if v := of.value(&step); v > 0 && step.Tells(of.percent) {
+			if v := of.value(&step); drawn(&step, v, of.percent) {
 				lowest, highest = min(lowest, max(float64(v), floor)), max(highest, float64(v))
 			}
 		}
@@ -84,10 +90,14 @@ func sweepCharts(s *result.Sweep) []chart {
 	}
 	latency.X, latency.Y = linearScale(most, rateLabel), latencyScale(lowest, highest)
 	for i, of := range sweepLatencies {
+		any := slices.ContainsFunc(s.Steps, func(r result.Step) bool { return drawn(&r, of.value(&r), of.percent) })
+		if !any {
+			continue
+		}
 		latency.Lines = append(latency.Lines, sweepLine(s, of.name, i, latency.X,
 			func(r result.Step) (float64, bool) {
 				v := of.value(&r)
-				return latency.Y.at(float64(v)), v > 0 && r.Tells(of.percent)
+				return latency.Y.at(float64(v)), drawn(&r, v, of.percent)
 			},
 			func(r result.Step) string { return of.name + " " + result.Latency.Format(float64(of.value(&r))) }))
 	}
@@ -111,6 +121,26 @@ func sweepLine(s *result.Sweep, name string, i int, x scale, y func(result.Step)
 	return l
 }
 
+// sweepTables are the steps' figures, and below in words what is to be said of
+// some of them.
+func sweepTables(s *result.Sweep) []table {
+	why := table{Head: []string{"", ""}, Prose: true}
+	for _, step := range s.Steps {
+		text := step.Past
+		if step.Invalid != "" {
+			text = "INVALID: " + step.Invalid
+		}
+		if text != "" {
+			why.Rows = append(why.Rows, []cell{{Text: result.PerSecond.Format(step.Rate)}, {Text: text}})
+		}
+	}
+	tables := []table{sweepTable(s)}
+	if len(why.Rows) > 0 {
+		tables = append(tables, why)
+	}
+	return tables
+}
+
 func sweepTable(s *result.Sweep) table {
 	t := table{Head: []string{"asked for", "achieved", "p50", "p90", "p99", "p99.9", "max", "errors", "generator busy"}}
 	cpu := false
@@ -131,11 +161,14 @@ func sweepTable(s *result.Sweep) table {
 		if cpu {
 			row = append(row, cell{Text: result.CPU.Format(step.CPU)})
 		}
-		why := step.Past
-		if step.Invalid != "" {
-			why = "INVALID: " + step.Invalid
+		side := ""
+		switch {
+		case step.Invalid != "":
+			side = "invalid"
+		case step.Past != "":
+			side = "past the knee"
 		}
-		t.Rows = append(t.Rows, append(row, cell{Text: why, Class: "text"}))
+		t.Rows = append(t.Rows, append(row, cell{Text: side, Class: "text"}))
 	}
 	return t
 }

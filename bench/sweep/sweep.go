@@ -36,12 +36,15 @@ const (
 	hopeless = 2
 )
 
-// watched are the percentiles that tell where the knee is, the most telling
-// first.
-var watched = [...]struct {
+// watch is a percentile that may decide.
+type watch struct {
 	percent float64
 	of      func(*result.Step) int64
-}{
+}
+
+// watched are the percentiles that tell where the knee is, the most telling
+// first.
+var watched = [...]watch{
 	{99, func(s *result.Step) int64 { return s.P99 }},
 	{90, func(s *result.Step) int64 { return s.P90 }},
 	{50, func(s *result.Step) int64 { return s.P50 }},
@@ -206,7 +209,7 @@ func (s *sweeper) learn(step *result.Step) {
 // first percentile decides that this step tells and one before it told.
 func (s *sweeper) slow(step *result.Step) string {
 	for i, w := range watched {
-		if s.lowest[i] == 0 || !step.Tells(w.percent) {
+		if s.lowest[i] == 0 || !step.Tells(w.percent) || s.options.KneeAt > 0 && w.percent > s.options.KneeAt {
 			continue
 		}
 		if v := w.of(step); float64(v) > s.options.KneeFactor*float64(s.lowest[i]) {

@@ -162,6 +162,22 @@ func TestKneeWithoutTail(t *testing.T) {
 	}
 }
 
+// Whoever does not trust the tail lets another percentile decide.
+func TestKneeAt(t *testing.T) {
+	for at, want := range map[float64]string{0: "p99 is ", 99: "p99 is ", 90: "p90 is ", 50: "p50 is "} {
+		o := options()
+		o.KneeAt = at
+		if s := swept(t, o, &queue{capacity: 20_000}); s.Knee == nil || !strings.HasPrefix(s.Knee.Why, want) {
+			t.Errorf("%v: %+v, want %q", at, s.Knee, want)
+		}
+	}
+	o := options()
+	o.KneeAt = 95
+	if _, err := Run(t.Context(), o, (&queue{}).run, nil); err == nil || !strings.Contains(err.Error(), "percentile 99, 90 or 50, not 95") {
+		t.Error(err)
+	}
+}
+
 // Errors of a target that answers everything are a knee too.
 func TestErrorsAreAKnee(t *testing.T) {
 	q := &queue{capacity: 1e6, change: func(_ int, r *result.Result) {

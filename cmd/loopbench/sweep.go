@@ -23,6 +23,7 @@ type sweepCommand struct {
 	Factor   float64       `help:"What each rate is of the one before." default:"1.5"`
 	Rates    []float64     `help:"These rates instead, rising and separated by commas." placeholder:"RATE"`
 	Knee     float64       `help:"A p99 over this many times the lowest is past the knee; where the generator was too late to tell it, a p90 or p50." default:"3"`
+	KneeAt   float64       `help:"The highest percentile that may decide: 99, 90 or 50." default:"99"`
 	Refine   int           `help:"How often to halve the interval with the knee." default:"2"`
 	JSON     string        `name:"json" help:"Write the result here." placeholder:"FILE"`
 	HTML     string        `name:"html" help:"Write a report here." placeholder:"FILE"`
@@ -45,7 +46,7 @@ func (s *sweepCommand) Run(ctx context.Context, o output) error {
 	}
 	steps := stepPrinter{w: o.out}
 	found, err := sweep.Run(ctx, sweep.Options{
-		Load: options, Rates: s.Rates, From: s.From, To: s.To, Factor: s.Factor, KneeFactor: s.Knee, Refine: s.Refine,
+		Load: options, Rates: s.Rates, From: s.From, To: s.To, Factor: s.Factor, KneeFactor: s.Knee, KneeAt: s.KneeAt, Refine: s.Refine,
 	}, liveRunner(o.err), steps.print)
 	if err != nil {
 		return err
