@@ -30,14 +30,14 @@ func Markdown(w io.Writer, s Suite) error {
 		}
 		return result.Bytes.Format(bar.PeakRSS)
 	}, (*Scenario).anyRSS)
-	s.markdown(b, "added p50 / p99 / p99.9", func(bar *Bar) string {
+	s.markdown(b, "added p50 / p90 / p99 / p99.9", func(bar *Bar) string {
 		if !bar.added() {
 			return "–"
 		}
 		var parts []string
-		for _, v := range []float64{bar.P50, bar.P99, bar.P999} {
+		for _, v := range bar.latencies() {
 			if math.IsNaN(v) {
-				parts = append(parts, notTold)
+				parts = append(parts, NotTold)
 			} else {
 				parts = append(parts, result.CPU.Format(v))
 			}
@@ -74,6 +74,8 @@ func (s *Suite) markdown(w io.Writer, corner string, text func(*Bar) string, has
 			switch {
 			case bar == nil:
 				row += " | "
+			case bar.Missing == NotTold:
+				row += " | " + NotTold
 			case bar.Missing != "":
 				row += " | missing"
 			default:
@@ -99,7 +101,7 @@ func (s *Suite) missing(name string) string {
 	seen := map[string]bool{}
 	for i := range s.Scenarios {
 		bar := s.Scenarios[i].find(name)
-		if bar != nil && bar.Missing != "" && !seen[bar.Missing] {
+		if bar != nil && bar.Missing != "" && bar.Missing != NotTold && !seen[bar.Missing] {
 			seen[bar.Missing] = true
 			reasons = append(reasons, bar.Missing)
 		}

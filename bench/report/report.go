@@ -95,7 +95,7 @@ func tiles(c *result.Comparison) []tile {
 		value, small := row.Unit.Format(cell.Median), ""
 		switch {
 		case cell.Runs == 0:
-			value, small = notTold, row.Unit.Format(cell.Blurred)+" with the generator's part"
+			value, small = NotTold, row.Unit.Format(cell.Blurred)+" with the generator's part"
 		case cell.Runs > 1:
 			small = rangeText(row.Unit.Format, cell.Min, cell.Max)
 		}
@@ -103,9 +103,6 @@ func tiles(c *result.Comparison) []tile {
 	}
 	return t
 }
-
-// notTold stands in place of a figure that the generator's lateness is a part of.
-const notTold = "not told"
 
 // metricLabel is how a page names a metric.
 func metricLabel(metric string) string {
@@ -145,7 +142,7 @@ func comparisonSection(c *result.Comparison) section {
 func comparisonCell(u result.Unit, v result.Cell, ratio bool) cell {
 	switch {
 	case v.Runs == 0 && v.Untold > 0:
-		return cell{Text: notTold, Class: "none", Small: u.Format(v.Blurred) + " with the generator's part"}
+		return cell{Text: NotTold, Class: "none", Small: u.Format(v.Blurred) + " with the generator's part"}
 	case v.Runs == 0:
 		return cell{Text: "–", Class: "none"}
 	}

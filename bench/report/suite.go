@@ -28,16 +28,20 @@ type Scenario struct {
 	Bars []Bar
 }
 
+// NotTold stands in place of a figure that the generator's lateness is a part of;
+// the notes of a suite say more.
+const NotTold = "not told"
+
 // Bar is one proxy in one scenario.
 type Bar struct {
 	Name             string
 	Median, Min, Max float64 // over the rounds
 	Ours             bool    // others are stated as a ratio to this one
-	Missing          string  // why there is no figure; empty when there is one
+	Missing          string  // why there is no figure, NotTold or empty
 	PeakRSS          float64 // bytes, 0 when it was not measured
-	// P50, P99 and P999 are the latency added over direct in µs; all 0 when not
+	// P50 to P999 are the latency added over direct in µs; all 0 when not
 	// measured, not a number where the generator was too late to tell.
-	P50, P99, P999 float64
+	P50, P90, P99, P999 float64
 	// Ratio is to ours: the median of the rounds' ratios, and their spread; 0
 	// where there is none.
 	Ratio, RatioMin, RatioMax float64
@@ -77,7 +81,9 @@ func (s *Scenario) anyAdded() bool {
 	return false
 }
 
-func (b *Bar) added() bool { return b.P50 != 0 || b.P99 != 0 || b.P999 != 0 }
+func (b *Bar) added() bool { return b.P50 != 0 || b.P90 != 0 || b.P99 != 0 || b.P999 != 0 }
+
+func (b *Bar) latencies() []float64 { return []float64{b.P50, b.P90, b.P99, b.P999} }
 
 // peers are the names of all bars, in order of their first appearance.
 func (s *Suite) peers() []string {
@@ -139,6 +145,8 @@ func glanceCell(bar *Bar) cell {
 	switch {
 	case bar == nil:
 		return cell{Text: "–", Class: "none", Small: "not part of it"}
+	case bar.Missing == NotTold:
+		return cell{Text: NotTold, Class: "none"}
 	case bar.Missing != "":
 		return cell{Text: "missing", Class: "none", Small: bar.Missing}
 	case bar.Ours:
@@ -155,7 +163,13 @@ func glanceCell(bar *Bar) cell {
 func (s *Scenario) section(id string) section {
 	group := barGroup{Title: s.Name, Unit: s.Unit}
 	for _, b := range s.Bars {
-		h := hbar{Name: b.Name, Class: "s6", Missing: b.Missing, median: b.Median, min: b.Min, max: b.Max, format: figure}
+		h := hbar{Name: b.Name, Class: "s6", median: b.Median, min: b.Min, max: b.Max, format: figure}
+		switch b.Missing {
+		case "", NotTold:
+			h.Missing = b.Missing
+		default:
+			h.Missing = "missing: " + b.Missing
+		}
 		if b.Ours {
 			h.Class = "s0"
 		}
@@ -178,7 +192,7 @@ func (s *Scenario) others() table {
 		t.Head = append(t.Head, "peak RSS")
 	}
 	if added {
-		t.Head = append(t.Head, "added p50", "added p99", "added p99.9")
+		t.Head = append(t.Head, "added p50", "added p90", "added p99", "added p99.9")
 	}
 	none := cell{Text: "–", Class: "none"}
 	for _, b := range s.Bars {
@@ -191,10 +205,10 @@ func (s *Scenario) others() table {
 		} else if rss {
 			row = append(row, none)
 		}
-		for _, v := range []float64{b.P50, b.P99, b.P999} {
+		for _, v := range b.latencies() {
 			switch {
 			case added && math.IsNaN(v):
-				row = append(row, cell{Text: notTold, Class: "none"})
+				row = append(row, cell{Text: NotTold, Class: "none"})
 			case added && b.added():
 				row = append(row, cell{Text: result.CPU.Format(v)})
 			case added:

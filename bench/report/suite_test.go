@@ -27,7 +27,7 @@ func suite() Suite {
 				{Name: "MOSN", Missing: "MOSN_BIN names no binary"},
 			}},
 			{Name: "h2c, 4,000/s", Unit: "µs added p50", Bars: []Bar{
-				{Name: "Sideloop", Ours: true, Median: 60, Min: 60, Max: 60, P50: 60, P99: 110, P999: 1200},
+				{Name: "Sideloop", Ours: true, Median: 60, Min: 60, Max: 60, P50: 60, P90: 80, P99: 110, P999: 1200},
 				{Name: "HAProxy", Missing: "it is | not installed"},
 			}},
 		},
@@ -56,7 +56,7 @@ func TestWriteSuite(t *testing.T) {
 	if row := d.row("scenario-1", "relay"); row != "relay –" {
 		t.Error(row)
 	}
-	if row := d.row("scenario-2", "Sideloop"); row != "Sideloop 60.0 µs 110 µs 1.20 ms" {
+	if row := d.row("scenario-2", "Sideloop"); row != "Sideloop 60.0 µs 80.0 µs 110 µs 1.20 ms" {
 		t.Error(row)
 	}
 	if n := d.count("scenario-1", "rect", ""); n != 3 {
@@ -69,15 +69,22 @@ func TestSuiteThatIsNotTold(t *testing.T) {
 	s := suite()
 	s.Scenarios[1].Bars[0].P99 = math.NaN()
 	s.Scenarios[1].Bars[0].P999 = math.NaN()
+	s.Scenarios[0].Bars[2].Missing = NotTold
 	var page, markdown bytes.Buffer
 	if err := errors.Join(WriteSuite(&page, s), Markdown(&markdown, s)); err != nil {
 		t.Fatal(err)
 	}
 	d := parse(t, page.Bytes())
-	if row := d.row("scenario-2", "Sideloop"); row != "Sideloop 60.0 µs not told not told" {
+	if row := d.row("scenario-2", "Sideloop"); row != "Sideloop 60.0 µs 80.0 µs not told not told" {
 		t.Error(row)
 	}
-	if !strings.Contains(markdown.String(), "| 60.0 µs / not told / not told |") || strings.Contains(markdown.String()+page.String(), "NaN") {
+	if !strings.Contains(markdown.String(), "| 60.0 µs / 80.0 µs / not told / not told |") || strings.Contains(markdown.String()+page.String(), "NaN") {
+		t.Error(markdown.String())
+	}
+	if row := d.row("glance", "Bolt 1 KB"); !strings.HasSuffix(row, " not told missing MOSN_BIN names no binary") {
+		t.Error(row)
+	}
+	if strings.Contains(markdown.String(), "HAProxy is missing: not told") || !strings.Contains(markdown.String(), " | not told | missing |") {
 		t.Error(markdown.String())
 	}
 }
@@ -98,9 +105,9 @@ func TestMarkdown(t *testing.T) {
 |---|---|---|---|---|
 | Bolt 1 KB | 12.0 MiB | – | 20.0 MiB | missing |
 
-| added p50 / p99 / p99.9 | Sideloop | relay | HAProxy | MOSN |
+| added p50 / p90 / p99 / p99.9 | Sideloop | relay | HAProxy | MOSN |
 |---|---|---|---|---|
-| h2c, 4,000/s | 60.0 µs / 110 µs / 1.20 ms |  | missing |  |
+| h2c, 4,000/s | 60.0 µs / 80.0 µs / 110 µs / 1.20 ms |  | missing |  |
 
 - HAProxy is missing: it is \| not installed
 - MOSN is missing: MOSN\_BIN names no binary

@@ -126,9 +126,12 @@ func sweepLine(s *result.Sweep, name string, i int, x scale, y func(result.Step)
 func sweepTables(s *result.Sweep) []table {
 	why := table{Head: []string{"", ""}, Prose: true}
 	for _, step := range s.Steps {
-		text := step.Past
-		if step.Invalid != "" {
+		text := ""
+		switch {
+		case step.Invalid != "":
 			text = "INVALID: " + step.Invalid
+		case step.Past != "":
+			text = "past the knee: " + step.Past
 		}
 		if text != "" {
 			why.Rows = append(why.Rows, []cell{{Text: result.PerSecond.Format(step.Rate)}, {Text: text}})
@@ -150,7 +153,6 @@ func sweepTable(s *result.Sweep) table {
 	if cpu {
 		t.Head = append(t.Head, "CPU per request")
 	}
-	t.Head = append(t.Head, "")
 	for _, step := range s.Steps {
 		row := []cell{{Text: result.PerSecond.Format(step.Rate)}, {Text: result.PerSecond.Format(step.Achieved)}}
 		for _, of := range sweepLatencies {
@@ -161,14 +163,7 @@ func sweepTable(s *result.Sweep) table {
 		if cpu {
 			row = append(row, cell{Text: result.CPU.Format(step.CPU)})
 		}
-		side := ""
-		switch {
-		case step.Invalid != "":
-			side = "invalid"
-		case step.Past != "":
-			side = "past the knee"
-		}
-		t.Rows = append(t.Rows, append(row, cell{Text: side, Class: "text"}))
+		t.Rows = append(t.Rows, row)
 	}
 	return t
 }

@@ -33,8 +33,8 @@ func TestWriteSweep(t *testing.T) {
 	d := parse(t, b.Bytes())
 	d.has(t, "Latency against load: sideloop", "KNEE The knee is between 2,000/s and 4,000/s: too slow", "knee: 4,000/s",
 		"PARTIAL The sweep ended before its time: interrupted", "p90 20.0 ms at 4,000/s", "p99 250 µs at 2,000/s",
-		"marked with ? and not drawn", "4,000/s too slow")
-	if row := d.row("load", "4,000/s"); row != "4,000/s 3,500/s 10.0 ms 20.0 ms 30.0 ms? 40.0 ms? 50.0 ms? 12 40.0 % 2.20 µs past the knee" {
+		"marked with ? and not drawn", "4,000/s past the knee: too slow")
+	if row := d.row("load", "4,000/s"); row != "4,000/s 3,500/s 10.0 ms 20.0 ms 30.0 ms? 40.0 ms? 50.0 ms? 12 40.0 % 2.20 µs" {
 		t.Error(row)
 	}
 	for class, points := range map[string]int{"s0": 3, "s1": 3, "s2": 2, "s3": 2} {
@@ -58,7 +58,7 @@ func TestWriteSweepInvalidStep(t *testing.T) {
 	}
 	d := parse(t, b.Bytes())
 	d.has(t, "2,000/s INVALID: too late")
-	if row := d.row("load", "2,000/s"); !strings.HasSuffix(row, " invalid") || !strings.Contains(row, "110 µs") {
+	if row := d.row("load", "2,000/s"); !strings.Contains(row, "110 µs") {
 		t.Error(row)
 	}
 	for class, points := range map[string]int{"s0": 2, "s1": 2, "s2": 0, "s3": 0} {

@@ -31,18 +31,20 @@ var errInvalid = errors.New("not valid")
 
 // sample is what one proxy did in one scenario and round.
 type sample struct {
-	round          int
-	figure         float64 // in the scenario's unit
-	cpu            float64 // µs per request
-	rss            float64 // peak, bytes, all processes together
-	rate           float64 // requests per second; 0 where none are measured
-	p50, p99, p999 float64 // µs; not a number where the generator was too late to tell
-	tail           string  // why one is not
+	round  int
+	figure float64 // in the scenario's unit
+	cpu    float64 // µs per request
+	rss    float64 // peak, bytes, all processes together
+	rate   float64 // requests per second; 0 where none are measured
+	tail   string  // why one of the following is not a number: the generator was too late
+	// Latencies in µs.
+	p50, p90, p99, p999 float64
 }
 
 // over makes latency what the proxy adds to base.
 func (s *sample) over(base sample) {
 	s.p50 -= base.p50
+	s.p90 -= base.p90
 	s.p99 -= base.p99
 	s.p999 -= base.p999
 	if s.tail == "" && base.tail != "" {
@@ -52,7 +54,7 @@ func (s *sample) over(base sample) {
 
 func (s *sample) text(sc *scenario) string {
 	if sc.added {
-		return fmt.Sprintf("p50 %s, p99 %s, p99.9 %s, %.2f µs CPU per request", told(s.p50), told(s.p99), told(s.p999), s.cpu)
+		return fmt.Sprintf("p50 %s, p90 %s, p99 %s, p99.9 %s, %.2f µs CPU per request", told(s.p50), told(s.p90), told(s.p99), told(s.p999), s.cpu)
 	}
 	text := fmt.Sprintf("%.2f %s", s.figure, sc.figure.unit())
 	if sc.figure == microsPerRequest {
@@ -169,7 +171,7 @@ func (r *runner) judge(sc *scenario, name string, found *result.Result, proxies 
 	}
 	s := sample{
 		rate: found.Rate(), tail: found.TailText(),
-		p50: micros(found, 50), p99: micros(found, 99), p999: micros(found, 99.9),
+		p50: micros(found, 50), p90: micros(found, 90), p99: micros(found, 99), p999: micros(found, 99.9),
 	}
 	for _, t := range found.Targets {
 		s.cpu += t.MicrosPerRequest

@@ -49,6 +49,7 @@ func (sc *scenario) views() []view {
 	}
 	return []view{
 		{": added p50", "µs added at p50", func(s *sample) float64 { return s.p50 }, true},
+		{": added p90", "µs added at p90", func(s *sample) float64 { return s.p90 }, false},
 		{": added p99", "µs added at p99", func(s *sample) float64 { return s.p99 }, false},
 		{": added p99.9", "µs added at p99.9", func(s *sample) float64 { return s.p999 }, false},
 		{": CPU", microsPerRequest.unit(), func(s *sample) float64 { return s.cpu }, false},
@@ -90,7 +91,7 @@ func (r *runner) bar(sc *scenario, v *view, c *contender) report.Bar {
 		return b
 	}
 	if b.Min, b.Median, b.Max = spread(samples, v.of); math.IsNaN(b.Median) {
-		return report.Bar{Name: c.Name, Ours: c.Ours, Missing: "not told: " + untold(samples)}
+		return report.Bar{Name: c.Name, Ours: c.Ours, Missing: report.NotTold}
 	}
 	b.RatioMin, b.Ratio, b.RatioMax = spread(r.ratios(sc, v, samples), func(x *float64) float64 { return *x })
 	if !v.first {
@@ -98,6 +99,7 @@ func (r *runner) bar(sc *scenario, v *view, c *contender) report.Bar {
 	}
 	_, _, b.PeakRSS = spread(samples, func(s *sample) float64 { return s.rss })
 	if sc.added {
+		_, b.P90, _ = spread(samples, func(s *sample) float64 { return s.p90 })
 		_, b.P50, _ = spread(samples, func(s *sample) float64 { return s.p50 })
 		_, b.P99, _ = spread(samples, func(s *sample) float64 { return s.p99 })
 		_, b.P999, _ = spread(samples, func(s *sample) float64 { return s.p999 })
@@ -138,12 +140,12 @@ func (r *runner) noteFailures() {
 			}
 			blurred := 0
 			for _, s := range samples {
-				if sc.added && math.IsNaN(s.p99) {
+				if sc.added && s.tail != "" {
 					blurred++
 				}
 			}
 			if blurred > 0 {
-				r.note("%s, %s: %d of %d rounds do not tell the p99: %s.", sc.name, c.Name, blurred, len(samples), untold(samples))
+				r.note("%s, %s: %d of %d rounds do not tell all percentiles; in the first, %s.", sc.name, c.Name, blurred, len(samples), untold(samples))
 			}
 		}
 	}
