@@ -85,6 +85,18 @@ func (b *Bar) added() bool { return b.P50 != 0 || b.P90 != 0 || b.P99 != 0 || b.
 
 func (b *Bar) latencies() []float64 { return []float64{b.P50, b.P90, b.P99, b.P999} }
 
+// Measured tells whether there is a figure at all.
+func (s *Suite) Measured() bool {
+	for _, sc := range s.Scenarios {
+		for _, b := range sc.Bars {
+			if b.Missing == "" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // peers are the names of all bars, in order of their first appearance.
 func (s *Suite) peers() []string {
 	var names []string

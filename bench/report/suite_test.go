@@ -151,6 +151,9 @@ func TestSuiteWithLittle(t *testing.T) {
 	if strings.Contains(markdown.String(), "0×") || !strings.Contains(markdown.String(), "3.00 (2.80 – 3.10) |") {
 		t.Error(markdown.String())
 	}
+	if !s.Measured() || (&Suite{}).Measured() || (&Suite{Scenarios: []Scenario{{Bars: []Bar{{Missing: NotTold}, {Missing: "x"}}}}}).Measured() {
+		t.Error("it is not known whether there is a figure")
+	}
 	for _, s := range []Suite{{}, {Scenarios: []Scenario{{}}}, {Scenarios: []Scenario{{Bars: []Bar{{}}}}}} {
 		page.Reset()
 		if err := errors.Join(WriteSuite(&page, s), Markdown(io.Discard, s)); err != nil {

@@ -74,7 +74,10 @@ func Run(ctx context.Context, o Options) (report.Suite, error) {
 	err := r.rounds(ctx)
 	s.Scenarios = r.report()
 	s.Notes = append(r.method(), r.notes...)
-	if err != nil {
+	switch {
+	case Interrupted(err):
+		s.Notes = append([]string{"Incomplete: interrupted."}, s.Notes...)
+	case err != nil:
 		s.Notes = append([]string{"Incomplete: " + err.Error()}, s.Notes...)
 	}
 	return s, err
@@ -141,9 +144,13 @@ func (r *runner) note(format string, args ...any) {
 
 // method says how the figures came about.
 func (r *runner) method() []string {
+	rounds := "one round"
+	if r.Rounds > 1 {
+		rounds = fmt.Sprintf("%d rounds", r.Rounds)
+	}
 	notes := []string{
-		fmt.Sprintf("Median of %d rounds with minimum and maximum; in a round each proxy runs each scenario once, newly started, for %v after %v of warm-up. A ratio is the median of the ratios of the rounds, with the smallest and the largest.",
-			r.Rounds, r.Measure, warmUp),
+		fmt.Sprintf("Median of %s with minimum and maximum; in a round each proxy runs each scenario once, newly started, for %v after %v of warm-up. A ratio is the median of the ratios of the rounds, with the smallest and the largest.",
+			rounds, r.Measure, warmUp),
 		r.machine.describe(),
 		"CPU is the proxy's user and system time by the kernel's account, over requests whose replies were verified. All traffic is on the loopback interface, without TLS and without access logs.",
 	}

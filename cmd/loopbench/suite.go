@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -36,6 +37,14 @@ func (s *suiteCommand) Run(ctx context.Context, o output) error {
 	if err != nil {
 		return err
 	}
+	for _, program := range []string{s.Sideloop, s.Second} {
+		if program == "" {
+			continue
+		}
+		if _, err := exec.LookPath(program); err != nil {
+			return err
+		}
+	}
 	if s.Sideloop == "" {
 		s.Sideloop = filepath.Join(filepath.Dir(loopbench), "sideloop")
 	}
@@ -57,6 +66,9 @@ func (s *suiteCommand) Run(ctx context.Context, o output) error {
 	}
 	if len(found.Scenarios) == 0 {
 		return err
+	}
+	if err == nil && !found.Measured() {
+		err = errors.New("nothing was measured; the report says why")
 	}
 	return errors.Join(err, s.write(o, found))
 }
