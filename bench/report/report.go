@@ -113,6 +113,10 @@ func metricLabel(metric string) string {
 		return "peak RSS"
 	case "error_rate":
 		return "error rate"
+	case "late":
+		return "late requests"
+	case "steal":
+		return "steal of the machine"
 	}
 	return metric
 }

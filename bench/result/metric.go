@@ -87,6 +87,13 @@ var metrics = []metric{
 		}
 		return float64(r.Targets[0].PeakRSS), true
 	}, 0},
+	{"late", Share, func(r *Result) (float64, bool) {
+		if r.Schedule == nil {
+			return 0, false
+		}
+		return r.Schedule.LateShare, true
+	}, 0},
+	{"steal", Share, func(r *Result) (float64, bool) { return r.Steal, r.Version > 1 }, 0},
 }
 
 func percentile(name string, p float64) metric {

@@ -57,6 +57,7 @@ mean 2.00 ms 1.00 ms 0.50x
 requests 1,000 4,000 4.00x
 errors 0 0
 error_rate 0 % 0 %
+steal 0 % 0 %
 `
 	if got := squeezed(out); got != want {
 		t.Errorf("got:\n%s", got)
