@@ -7,30 +7,70 @@ import (
 	"time"
 )
 
-// The exact timer is never early, and fires between the steps of the wheel: of
-// many waits of a fraction of a step, some end within their step however busy
-// the machine is, where the wheel would end none.
+// The exact timer is never early, and the kernel is asked for its very time
+// rather than for a step of the wheel.
 func TestExactTimer(t *testing.T) {
 	l := start(t, 1).Loops()[0]
-	const wait, rounds = 100 * time.Microsecond, 300
-	fired := make(chan int64)
-	sooner := 0
-	for range rounds {
-		var begun int64
+	const wait = 1234567 * time.Nanosecond
+	type span struct{ earliest, latest int64 }
+	spans, fired := make(chan span, 1), make(chan int64, 1)
+	looked := 0
+	for range 100 {
 		l.Post(func() {
-			begun = monotonic()
+			s := span{earliest: monotonic() + int64(wait)}
 			l.ScheduleExact(expirerFunc(func(now int64) { fired <- now }), wait)
+			s.latest = monotonic() + int64(wait)
+			spans <- s
 		})
-		took := time.Duration(<-fired - begun)
-		if took < wait {
-			t.Fatalf("%v after %v", took, wait)
+		s := <-spans
+		// On a busy machine it may fire before it is looked at.
+		if at := onLoop(t, l, func() int64 { return l.alarm.at }); at != notArmed {
+			looked++
+			if at < s.earliest || at > s.latest {
+				t.Fatalf("armed for %d, not for %d to %d", at, s.earliest, s.latest)
+			}
 		}
-		if took < time.Duration(tickLength) {
-			sooner++
+		if at := <-fired; at < s.earliest {
+			t.Fatalf("fired %v early", time.Duration(s.earliest-at))
 		}
 	}
-	if sooner == 0 {
-		t.Errorf("none of %d waits of %v was over within %v", rounds, wait, time.Duration(tickLength))
+	if looked == 0 {
+		t.Error("the alarm was never seen armed")
+	}
+}
+
+// The alarm of another timer is not the exact timer's, nor the other way round.
+func TestExactTimerBesideOthers(t *testing.T) {
+	l := start(t, 1).Loops()[0]
+	const sooner, later = 3 * time.Millisecond, 40 * time.Millisecond
+	fired := make(chan time.Duration, 2)
+	var begun int64
+	say := func(wait time.Duration) Expirer {
+		return expirerFunc(func(now int64) {
+			if now-begun < int64(wait) {
+				t.Errorf("%v after %v", time.Duration(now-begun), wait)
+			}
+			fired <- wait
+		})
+	}
+	coarse := Timer{Expire: say(sooner)}
+	l.Post(func() {
+		begun = monotonic()
+		l.Schedule(&coarse, sooner)
+		l.ScheduleExact(say(later), later)
+	})
+	<-fired
+	<-fired
+	l.Post(func() {
+		begun = monotonic()
+		coarse.Expire = say(later)
+		l.Schedule(&coarse, later)
+		l.ScheduleExact(say(sooner), sooner)
+	})
+	<-fired
+	<-fired
+	if s := onLoop(t, l, l.Stats); s.Panics != 0 || s.Timers != 4 {
+		t.Errorf("%d panics, %d timers", s.Panics, s.Timers)
 	}
 }
 
