@@ -120,8 +120,15 @@ func (r *runner) ratios(sc *scenario, v *view, samples []sample) []float64 {
 	}
 	var all []float64
 	for i := range samples {
-		// Added latency may be none, or less, or not told.
-		if own, value := ours[samples[i].round], v.of(&samples[i]); own > 0 && !math.IsNaN(value) {
+		own, both := ours[samples[i].round]
+		value := v.of(&samples[i])
+		switch {
+		case !both || math.IsNaN(own) || math.IsNaN(value):
+		case own <= 0 || value <= 0:
+			// Added latency that is lost in the noise has no ratio, and the
+			// other rounds' would say that it had.
+			return nil
+		default:
 			all = append(all, value/own)
 		}
 	}

@@ -103,7 +103,7 @@ func TestReportLeavesNobodyOut(t *testing.T) {
 // A ratio is of one round: a slow round of both proxies changes nothing.
 func TestRatiosAreOfTheSameRound(t *testing.T) {
 	r := &runner{contenders: contenders(t, "sideloop", "relay"), scenarios: scenarios(t, "bolt-1k")}
-	for round, ours := range []float64{2, 20, 200, 0, 7} {
+	for round, ours := range []float64{2, 20, 200, 9, 7} {
 		if round != 4 { // of this one ours is missing
 			r.record.add("bolt-1k", "sideloop", sample{round: round, figure: ours})
 		}
@@ -113,6 +113,11 @@ func TestRatiosAreOfTheSameRound(t *testing.T) {
 	}
 	if b := r.report()[0].Bars[1]; b.RatioMin != 0.5 || b.Ratio != 1 || b.RatioMax != 1.5 {
 		t.Errorf("%+v", b)
+	}
+	r.record.add("bolt-1k", "sideloop", sample{round: 5, figure: -1})
+	r.record.add("bolt-1k", "relay", sample{round: 5, figure: 9})
+	if b := r.report()[0].Bars[1]; b.Ratio != 0 || b.RatioMax != 0 {
+		t.Errorf("with a round that has no ratio: %+v", b)
 	}
 	r.contenders[0].missing = "gone"
 	if b := r.report()[0].Bars[1]; b.Ratio != 0 || b.Median != 9 {
