@@ -15,7 +15,7 @@ import (
 // only while a timer is pending or work was left over.
 type alarm struct {
 	fd int
-	at uint64 // the tick it is armed for; never when it is not
+	at int64 // the time it is armed for; notArmed when it is not
 }
 
 // newCarrier returns a connection that gnet can enroll and whose descriptor is
@@ -54,14 +54,14 @@ func newCarrier() (net.Conn, error) {
 	return conn, nil
 }
 
-// set arms the alarm for a tick. now is the present time, not the turn's.
-func (a *alarm) set(tick uint64, now int64) error {
-	wait := max(int64(tick)*tickLength-now, 1) // 0 would disarm it
+// set arms the alarm for a time. now is the present time, not the turn's.
+func (a *alarm) set(at, now int64) error {
+	wait := max(at-now, 1) // 0 would disarm it
 	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(wait)}
 	if err := unix.TimerfdSettime(a.fd, 0, &spec, nil); err != nil {
 		return os.NewSyscallError("timerfd_settime", err)
 	}
-	a.at = tick
+	a.at = at
 	return nil
 }
 
@@ -70,11 +70,12 @@ func (a *alarm) set(tick uint64, now int64) error {
 func (l *Loop) onAlarm() {
 	l.enter()
 	l.ahead.forget()
-	l.alarm.at = never
+	l.alarm.at = notArmed
 	l.stats.Alarms++
 	if l.inboxLeft {
 		l.readInbox()
 	}
+	l.expireExact()
 	l.expire()
 	l.leaveBatch(false)
 }
@@ -89,12 +90,12 @@ func (l *Loop) expire() {
 			break
 		}
 		l.stats.Timers++
-		l.fire(t)
+		l.fire(t.Expire)
 	}
 	l.wheel.look()
 }
 
-func (l *Loop) fire(t *Timer) {
+func (l *Loop) fire(e Expirer) {
 	defer l.rescue("timer", nil)
-	t.Expire.OnTimer(l.now)
+	e.OnTimer(l.now)
 }

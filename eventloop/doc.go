@@ -74,7 +74,8 @@
 //	a paused Unix socket loses unread bytes        taken out of the set while paused
 //	read of 0 closes: no half-close                descriptor duplicated in OnClose
 //	close drops what the kernel refused            Close drains, shuts down, lingers
-//	no timers                                      timing wheel on a timerfd served as a conn
+//	no timers                                      timing wheel on a timerfd served as a conn;
+//	                                               one exact timer per loop beside it
 //	the end of a batch is not told                 looked at beforehand
 //	a task that queues itself starves the sockets  leftovers wake the loop by the timerfd
 //	a panic ends the process                       recovered around every callback

@@ -31,6 +31,7 @@ type Loop struct {
 	watch   *watcher
 	alarm   alarm
 	wheel   wheel
+	exact   exactTimer
 
 	now       int64
 	inTurn    bool
@@ -68,7 +69,8 @@ func (l *Loop) Conns() int { return int(l.load.Load()) }
 func newLoop(r *Reactor, index int) *Loop {
 	l := &Loop{reactor: r, index: index, log: r.log.With("loop", index)}
 	l.wheel.due = never
-	l.alarm.at = never
+	l.alarm.at = notArmed
+	l.StopExact()
 	l.inbox.deliver = func(any) error {
 		l.enter()
 		l.readInbox()

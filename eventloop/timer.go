@@ -76,8 +76,8 @@ const (
 	// beyond it the loop wakes at the slot's start instead, which is early
 	// but never late.
 	scanMax = 64
-	// never is the due tick of an empty wheel.
-	never = uint64(math.MaxUint64)
+	// never is the due tick of an empty wheel: the last that is a time.
+	never = uint64(math.MaxInt64 / tickLength)
 )
 
 func tickAfter(ns int64) uint64  { return uint64((ns + tickLength - 1) / tickLength) }

@@ -219,7 +219,7 @@ func TestIdleLoopSleeps(t *testing.T) {
 // the alarm where the first one put it.
 func TestRequestTimeoutsCostNoSystemCall(t *testing.T) {
 	r := start(t, 1)
-	armed := map[uint64]bool{}
+	armed := map[int64]bool{}
 	timer := &Timer{Expire: expirerFunc(func(int64) { t.Error("expired") })}
 	s := newScript()
 	s.data = func(c *Conn, b []byte) int {
@@ -233,7 +233,7 @@ func TestRequestTimeoutsCostNoSystemCall(t *testing.T) {
 		write(t, c, []byte("x"))
 		expect(t, c, "x")
 	}
-	if n := onLoop(t, r.Loops()[0], func() int { delete(armed, never); return len(armed) }); n != 1 {
+	if n := onLoop(t, r.Loops()[0], func() int { delete(armed, notArmed); return len(armed) }); n != 1 {
 		t.Fatalf("the alarm was set to %d times, want 1", n)
 	}
 }

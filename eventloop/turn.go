@@ -35,7 +35,7 @@ func (l *Loop) leave() {
 		l.stats.FlushesEarly++
 		l.flushDirty()
 	}
-	l.arm(tickAfter(l.now + int64(servedWithin)))
+	l.arm(l.now + int64(servedWithin))
 }
 
 // leaveBatch is leave for a descriptor's callback. One that was not awaited is
@@ -84,15 +84,15 @@ func (l *Loop) flushConn(c *Conn) {
 // that: gnet would run it before any socket.
 func (l *Loop) endTurn() {
 	l.inTurn = false
-	due := l.wheel.due
+	due := min(int64(l.wheel.due)*tickLength, l.exact.at)
 	if len(l.dirty) > 0 || !l.tasks.empty() || l.inboxLeft {
 		due = 0
 	}
 	l.arm(due)
 }
 
-// arm makes the alarm go off at a tick, unless it does so earlier.
-func (l *Loop) arm(due uint64) {
+// arm makes the alarm go off at a time, unless it does so earlier.
+func (l *Loop) arm(due int64) {
 	if due >= l.alarm.at {
 		return
 	}

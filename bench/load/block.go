@@ -13,12 +13,13 @@ type block struct {
 	// rest is of the measured time.
 	ended                uint64
 	requests             uint64
-	due, late            uint64 // of an open loop: what was due, what was noticed late
-	backlog              uint64 // due and not sent when the time was over
+	late                 uint64 // of an open loop: what was noticed late of what was due
+	unsent               uint64 // due and given up, or not sent when the time was over
 	bytesSent, bytesRead uint64
 	errors               map[string]uint64
 	latency              *result.Histogram
 	service, delay       *result.Histogram // nil in a closed loop
+	lateness             *result.Histogram // of all that was due; nil in a closed loop
 
 	replied bool   // a reply came
 	alive   bool   // a reply came, or a connection has lasted a while
@@ -30,20 +31,21 @@ type block struct {
 func newBlock(worker int, open bool) *block {
 	b := &block{worker: worker, errors: make(map[string]uint64), latency: result.NewHistogram()}
 	if open {
-		b.service, b.delay = result.NewHistogram(), result.NewHistogram()
+		b.service, b.delay, b.lateness = result.NewHistogram(), result.NewHistogram(), result.NewHistogram()
 	}
 	return b
 }
 
 // reset empties the block for another pulse.
 func (b *block) reset() {
-	empty := block{worker: b.worker, errors: b.errors, latency: b.latency, service: b.service, delay: b.delay}
+	empty := block{worker: b.worker, errors: b.errors, latency: b.latency, service: b.service, delay: b.delay, lateness: b.lateness}
 	*b = empty
 	clear(b.errors)
 	b.latency.Reset()
 	if b.service != nil {
 		b.service.Reset()
 		b.delay.Reset()
+		b.lateness.Reset()
 	}
 }
 

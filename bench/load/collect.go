@@ -16,11 +16,11 @@ type collector struct {
 	progress func(Progress)
 	finals   int // loops that are done
 
-	requests, due, late, backlog uint64
-	bytesSent, bytesRead         uint64
-	errors                       map[string]uint64
-	failed                       uint64
-	latency, service, delay      *result.Histogram
+	requests, late, unsent            uint64
+	bytesSent, bytesRead              uint64
+	errors                            map[string]uint64
+	failed                            uint64
+	latency, service, delay, lateness *result.Histogram
 
 	bins    []*bin // the seconds that are not complete yet, in order
 	seconds []result.Second
@@ -37,6 +37,7 @@ type collector struct {
 	cut     string
 
 	before, after     result.Usage
+	machine, stolen   machineTime // at the beginning, and since
 	processes, ending []process
 	measuring         bool
 }
@@ -67,7 +68,7 @@ func newCollector(r *run, progress func(Progress)) *collector {
 		latency: result.NewHistogram(),
 	}
 	if r.schedule.open() {
-		c.service, c.delay = result.NewHistogram(), result.NewHistogram()
+		c.service, c.delay, c.lateness = result.NewHistogram(), result.NewHistogram(), result.NewHistogram()
 	}
 	return c
 }
@@ -103,7 +104,7 @@ func (c *collector) collect(ctx context.Context) {
 // begin reads what was used until the measured time.
 func (c *collector) begin() {
 	c.measuring = true
-	c.before = generatorUsage()
+	c.before, c.machine = generatorUsage(), readMachine()
 	c.processes = c.read(nil)
 }
 
@@ -113,7 +114,7 @@ func (c *collector) end() {
 	if !c.measuring {
 		c.begin()
 	}
-	c.after = generatorUsage()
+	c.after, c.stolen = generatorUsage(), readMachine().since(c.machine)
 	c.ending = c.read(c.processes)
 }
 
@@ -153,9 +154,8 @@ func (c *collector) halt(why string) {
 func (c *collector) add(b *block) {
 	c.ended += b.ended
 	c.requests += b.requests
-	c.due += b.due
 	c.late += b.late
-	c.backlog += b.backlog
+	c.unsent += b.unsent
 	c.bytesSent += b.bytesSent
 	c.bytesRead += b.bytesRead
 	c.failed += b.failed()
@@ -166,6 +166,7 @@ func (c *collector) add(b *block) {
 	if c.service != nil {
 		c.service.Merge(b.service)
 		c.delay.Merge(b.delay)
+		c.lateness.Merge(b.lateness)
 	}
 	c.addSecond(b)
 	c.last = max(c.last, b.last)

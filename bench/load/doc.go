@@ -25,14 +25,16 @@
 // A result is marked invalid when its figures are the generator's: when it used
 // more than 80 % of the CPU time of its loops in an open loop, or 95 % in a
 // closed one, whose latencies stand for little then and whose rate is the
-// generator's; when it noticed more than 1 % of what was due over 2 ms late;
-// and when under 99 % of what was due had been sent by the end.
+// generator's; when it noticed more than 20 % of what was due over 1 ms late;
+// and when under 99 % of what was due had been sent by the end. A smaller part
+// that was noticed late takes only as many percentiles with it
+// (result.Result.Tells).
 //
 // # Loops
 //
 // A run has loops of its own, each with its share of the connections, histograms
 // and counters. Five times a second a loop hands its figures to the goroutine
-// that called Run and goes on with an empty set. In an open loop each has a
-// pacer beside it, a thread that sleeps until the next request is due, as the
-// timers of a loop are too coarse for that.
+// that called Run and goes on with an empty set. In an open loop the
+// loop's exact timer wakes it when the next request is due, and replies that come
+// before do so too.
 package load

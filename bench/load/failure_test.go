@@ -4,6 +4,7 @@ package load
 
 import (
 	"bufio"
+	"context"
 	"encoding/binary"
 	"io"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sideloop/sideloop/bench"
+	"github.com/sideloop/sideloop/bench/result"
 )
 
 func contains(s, part string) bool { return strings.Contains(s, part) }
@@ -241,6 +243,30 @@ func TestTargetDies(t *testing.T) {
 	}
 	if r.Requests == 0 || r.Errors[wordLost] == 0 || r.Errors[wordConnect] == 0 {
 		t.Errorf("%d requests, errors %v", r.Requests, r.Errors)
+	}
+}
+
+// What waited when the run was cut short was due and not sent.
+func TestUnsentOfAPartialRun(t *testing.T) {
+	address, stop := serve(t, bench.Service{})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r, err := Run(ctx, Options{Target: address, Connections: 2, Rate: 1000, Duration: time.Hour, RequestTimeout: time.Hour}, func(p Progress) {
+		switch {
+		case p.Elapsed > 2*time.Second:
+			cancel()
+		case p.Requests > 0:
+			stop()
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Of what was due, a request was answered, failed with its connection or
+	// was never sent.
+	s := r.Schedule
+	if lost := r.Errors[wordLost]; s.Due < 1500 || s.Sent > r.Requests+lost || s.Limit != result.LimitTarget && s.LateShare < mostLate {
+		t.Errorf("%+v, %d requests, errors %v", s, r.Requests, r.Errors)
 	}
 }
 

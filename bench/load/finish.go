@@ -71,9 +71,7 @@ func (w *worker) onEnding() {
 		}
 		w.stopped = true
 		w.grace = w.now + int64(min(drainTime, w.options.RequestTimeout))
-		for _, c := range w.conns {
-			w.block.backlog += c.arrived - c.taken
-		}
+		w.countUnsent()
 		w.loop.Schedule(&w.ending, time.Duration(w.grace-w.now))
 		w.checkEnd()
 	default:
@@ -81,6 +79,14 @@ func (w *worker) onEnding() {
 		w.pending = 0
 		w.last = w.now
 		w.checkEnd()
+	}
+}
+
+// countUnsent counts what is due and waits to be sent, once: at the end of the
+// measured time or where the run is cut short.
+func (w *worker) countUnsent() {
+	for _, c := range w.conns {
+		w.block.unsent += c.arrived - c.taken
 	}
 }
 
@@ -99,10 +105,15 @@ func (w *worker) halt() {
 	}
 	w.now = clock()
 	w.halted = true
+	if w.grace == 0 {
+		w.countUnsent()
+	}
 	w.opening.Stop()
 	w.pulse.Stop()
 	w.sweep.Stop()
 	w.ending.Stop()
+	w.loop.StopExact()
+	w.pacer.next = forever
 	w.block.final = true
 	w.hand(w.block)
 }

@@ -108,7 +108,9 @@ func (l *link) OnData(_ *eventloop.Conn, b []byte) int {
 	if l.shut {
 		return len(b)
 	}
-	l.fill(clock())
+	now := clock()
+	l.fill(now)
+	w.pacer.meanwhile(now)
 	return n
 }
 

@@ -44,9 +44,9 @@ func Run(ctx context.Context, o Options, progress func(Progress)) (*result.Resul
 	if _, err := readProcesses(o.PIDs); err != nil {
 		return nil, err
 	}
-	// Loops and the pacer sit in system calls most of the time. With fewer
-	// processors than threads they would wait for each other for milliseconds.
-	threads := o.Loops + 2
+	// Loops sit in system calls most of the time. With fewer processors than
+	// threads they would wait for the collector for milliseconds.
+	threads := o.Loops + 1
 	if before := runtime.GOMAXPROCS(0); before < threads {
 		runtime.GOMAXPROCS(threads)
 		defer runtime.GOMAXPROCS(before)
@@ -101,9 +101,6 @@ func (r *run) measure(ctx context.Context, progress func(Progress)) (*result.Res
 	r.schedule = newSchedule(r.options, clock())
 	for _, w := range r.workers {
 		w.loop.Post(func() { w.start(r.schedule) })
-	}
-	if r.schedule.open() {
-		defer startPacer(r.workers, r.schedule).stop()
 	}
 	c := newCollector(r, progress)
 	c.collect(ctx)

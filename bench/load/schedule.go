@@ -44,7 +44,3 @@ func (s *schedule) arrival(connection, n uint64) int64 { return s.due(n*s.connec
 
 // measured tells whether a request that was due at t counts.
 func (s *schedule) measured(t int64) bool { return t >= s.from }
-
-// dueBy is the number of the last request of all connections that is due at t,
-// which is not before the start.
-func (s *schedule) dueBy(t int64) uint64 { return uint64(float64(t-s.start) / s.gap) }

@@ -41,6 +41,57 @@ func used(before, after result.Usage, elapsed float64, cpus int) result.Usage {
 	return u
 }
 
+// machineTime is CPU time of all processors together, in ticks.
+type machineTime struct {
+	all, steal uint64 // steal is what the host of a virtual machine gave to others
+}
+
+// readMachine reads /proc/stat, where there is one.
+func readMachine() machineTime {
+	b, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return machineTime{}
+	}
+	return parseMachine(b)
+}
+
+// stealField is the place of the steal time on the line of all processors. What
+// follows is guests' time, which is in user time too.
+const stealField = 8
+
+func parseMachine(stat []byte) (m machineTime) {
+	line, _, _ := bytes.Cut(stat, []byte("\n"))
+	for i, field := range strings.Fields(string(line)) {
+		n, err := strconv.ParseUint(field, 10, 64)
+		switch {
+		case i == 0 && field == "cpu", i > stealField:
+			continue
+		case err != nil:
+			return machineTime{}
+		case i == stealField:
+			m.steal = n
+		}
+		m.all += n
+	}
+	return m
+}
+
+// since is what has passed since an earlier reading.
+func (m machineTime) since(earlier machineTime) machineTime {
+	if m.all < earlier.all || m.steal < earlier.steal {
+		return machineTime{}
+	}
+	return machineTime{m.all - earlier.all, m.steal - earlier.steal}
+}
+
+// share is the part of the time that was stolen, 0 to 1.
+func (m machineTime) share() float64 {
+	if m.all == 0 {
+		return 0
+	}
+	return float64(m.steal) / float64(m.all)
+}
+
 // process is a reading of a watched process with its descendants.
 type process struct {
 	pid   int

@@ -33,6 +33,7 @@ type Hop struct {
 // Programs are the binaries that are not looked up on PATH.
 type Programs struct {
 	Loopbench, Sideloop string
+	SideloopB           string // another build to set beside it; may be empty
 	MOSN                string // empty when there is none
 }
 
@@ -108,16 +109,14 @@ func (p *Peer) Version(ctx context.Context, program string) string {
 // All returns the peers in the order of reports, Sideloop first.
 func All() []*Peer {
 	return []*Peer{
-		sideloop(), relay(), haproxyTCP(), haproxyHTTP2(), nghttpx(), h2o(), nginx(), reverseProxy(), mosn(),
+		sideloop(), sideloopB(), relay(), haproxyTCP(), haproxyHTTP2(), nghttpx(), h2o(), nginx(), reverseProxy(), mosn(),
 	}
 }
 
-// Select returns the named peers in the order of All; without names, all.
-func Select(ids []string) ([]*Peer, error) {
+// Select returns the named peers in the order of All; without names, all. The
+// second Sideloop takes part where there is one, whether it is named or not.
+func Select(ids []string, programs Programs) ([]*Peer, error) {
 	all := All()
-	if len(ids) == 0 {
-		return all, nil
-	}
 	var known []string
 	for _, p := range all {
 		known = append(known, p.ID)
@@ -127,5 +126,13 @@ func Select(ids []string) ([]*Peer, error) {
 			return nil, fmt.Errorf("there is no peer %q; there are %s", id, strings.Join(known, ", "))
 		}
 	}
-	return slices.DeleteFunc(all, func(p *Peer) bool { return !slices.Contains(ids, p.ID) }), nil
+	return slices.DeleteFunc(all, func(p *Peer) bool {
+		switch {
+		case p.ID == secondSideloop && programs.SideloopB != "":
+			return false
+		case len(ids) == 0:
+			return p.ID == secondSideloop
+		}
+		return !slices.Contains(ids, p.ID)
+	}), nil
 }

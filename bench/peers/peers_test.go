@@ -88,15 +88,30 @@ func TestRenderRefuses(t *testing.T) {
 }
 
 func TestSelect(t *testing.T) {
-	all, err := Select(nil)
-	if err != nil || len(all) != len(All()) || !all[0].Ours {
-		t.Fatalf("%d peers, %v", len(all), err)
+	two := Programs{SideloopB: "/bin/true"}
+	for _, c := range []struct {
+		ids      []string
+		programs Programs
+		first    []string // of those selected
+		n        int
+	}{
+		{nil, Programs{}, []string{"sideloop", "relay"}, len(All()) - 1},
+		{nil, two, []string{"sideloop", "sideloop-b", "relay"}, len(All())},
+		{[]string{"relay", "sideloop"}, Programs{}, []string{"sideloop", "relay"}, 2},
+		{[]string{"sideloop"}, two, []string{"sideloop", "sideloop-b"}, 2},
+		{[]string{"sideloop-b"}, Programs{}, []string{"sideloop-b"}, 1},
+	} {
+		all, err := Select(c.ids, c.programs)
+		if err != nil || len(all) != c.n {
+			t.Fatalf("%v: %d peers, %v", c.ids, len(all), err)
+		}
+		for i, id := range c.first {
+			if all[i].ID != id || all[i].Ours != (id == "sideloop") {
+				t.Errorf("%v: peer %d is %+v, want %s", c.ids, i, all[i], id)
+			}
+		}
 	}
-	some, err := Select([]string{"relay", "sideloop"})
-	if err != nil || len(some) != 2 || some[0].ID != "sideloop" || some[1].ID != "relay" {
-		t.Fatalf("%v, %v", some, err)
-	}
-	if _, err := Select([]string{"envoy"}); err == nil || !strings.Contains(err.Error(), "nghttpx") {
+	if _, err := Select([]string{"envoy"}, two); err == nil || !strings.Contains(err.Error(), "nghttpx") {
 		t.Fatalf("the error is %v", err)
 	}
 }
@@ -110,7 +125,7 @@ func TestMissingPrograms(t *testing.T) {
 			if path == "" {
 				t.Errorf("%s is part of loopbench but missing: %s", p.ID, missing)
 			}
-		case "sideloop", "mosn":
+		case "sideloop", "sideloop-b", "mosn":
 			if path != "" || missing == "" {
 				t.Errorf("%s is at %q, missing: %q", p.ID, path, missing)
 			}

@@ -21,6 +21,17 @@ func sideloop() *Peer {
 	}
 }
 
+// secondSideloop is the peer that is there only when it is asked for.
+const secondSideloop = "sideloop-b"
+
+// sideloopB is another build of Sideloop, to set beside the first.
+func sideloopB() *Peer {
+	p := sideloop()
+	p.ID, p.Name, p.Ours = secondSideloop, "Sideloop B", false
+	p.program = func(p Programs) (string, string) { return given(p.SideloopB, "--sideloop-b names no binary") }
+	return p
+}
+
 func relay() *Peer {
 	return &Peer{
 		ID: "relay", Name: "bare relay",

@@ -158,3 +158,11 @@ func TestBars(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 }
+
+func TestFigure(t *testing.T) {
+	for v, want := range map[float64]string{0: "0", 1.234: "1.23", 12.34: "12.3", 1234.5: "1,234", -1.234: "-1.23", -297.47: "-297"} {
+		if got := figure(v); got != want {
+			t.Errorf("%v is %q, want %q", v, got, want)
+		}
+	}
+}

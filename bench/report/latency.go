@@ -49,8 +49,11 @@ func distributions(c *result.Comparison) []distribution {
 		if r.Command.Rate > 0 && r.Service != nil {
 			all = append(all, distribution{"service time (from the real send)", r.Service})
 		}
-		if r.Command.Rate > 0 && r.Delay != nil {
-			all = append(all, distribution{"delay of the generator", r.Delay})
+		switch {
+		case scheduled(r):
+			all = append(all, distribution{"lateness of the generator", r.Schedule.Lateness})
+		case r.Command.Rate > 0 && r.Delay != nil:
+			all = append(all, distribution{"wait until it was sent", r.Delay})
 		}
 		return all
 	}
@@ -97,7 +100,21 @@ func percentileChart(c *result.Comparison) chart {
 			ch.Lines = append(ch.Lines, percentileLine(i, d, most, ch.Y))
 		}
 	}
+	if told := toldTo(c); told < percentileAt(1, most) {
+		ch.Marks = append(ch.Marks, mark{Label: "beyond: not the target's alone", at: ch.X.at(told)})
+	}
 	return ch
+}
+
+// toldTo is the highest percentile that every run tells.
+func toldTo(c *result.Comparison) float64 {
+	p := 100.0
+	for _, s := range c.Series {
+		for _, r := range s.Runs {
+			p = min(p, r.ToldTo())
+		}
+	}
+	return p
 }
 
 // percentileLine has a point per step of the axis, up to the percentile that

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 
 	"github.com/sideloop/sideloop/bench/result"
@@ -16,24 +17,32 @@ import (
 func Markdown(w io.Writer, s Suite) error {
 	b := bufio.NewWriter(w)
 	_, _ = fmt.Fprintf(b, "**%s** (%s; %s)\n\n", escape(s.Title), escape(startedText(s.Started)), escape(machine(s.Environment)))
-	s.markdown(b, "scenario", func(sc *Scenario, bar *Bar, ratio float64) string {
+	s.markdown(b, "scenario", func(bar *Bar) string {
 		text := fmt.Sprintf("%s (%s)", figure(bar.Median), rangeText(figure, bar.Min, bar.Max))
-		if ratio > 0 && !bar.Ours {
-			text += " " + ratioText(ratio)
+		if ratio := bar.ratio(); ratio != "" {
+			text += " " + ratio
 		}
 		return text
 	}, func(*Scenario) bool { return true })
-	s.markdown(b, "peak RSS", func(_ *Scenario, bar *Bar, _ float64) string {
+	s.markdown(b, "peak RSS", func(bar *Bar) string {
 		if bar.PeakRSS == 0 {
 			return "–"
 		}
 		return result.Bytes.Format(bar.PeakRSS)
 	}, (*Scenario).anyRSS)
-	s.markdown(b, "added p50 / p99 / p99.9", func(_ *Scenario, bar *Bar, _ float64) string {
+	s.markdown(b, "added p50 / p90 / p99 / p99.9", func(bar *Bar) string {
 		if !bar.added() {
 			return "–"
 		}
-		return fmt.Sprintf("%s / %s / %s", result.CPU.Format(bar.P50), result.CPU.Format(bar.P99), result.CPU.Format(bar.P999))
+		var parts []string
+		for _, v := range bar.latencies() {
+			if math.IsNaN(v) {
+				parts = append(parts, NotTold)
+			} else {
+				parts = append(parts, result.CPU.Format(v))
+			}
+		}
+		return strings.Join(parts, " / ")
 	}, (*Scenario).anyAdded)
 	for _, name := range s.peers() {
 		if why := s.missing(name); why != "" {
@@ -48,7 +57,7 @@ func Markdown(w io.Writer, s Suite) error {
 }
 
 // markdown writes one table of the scenarios that have it, peers as columns.
-func (s *Suite) markdown(w io.Writer, corner string, text func(*Scenario, *Bar, float64) string, has func(*Scenario) bool) {
+func (s *Suite) markdown(w io.Writer, corner string, text func(*Bar) string, has func(*Scenario) bool) {
 	peers := s.peers()
 	var rows []string
 	for i := range s.Scenarios {
@@ -61,14 +70,16 @@ func (s *Suite) markdown(w io.Writer, corner string, text func(*Scenario, *Bar, 
 			row += ", " + escape(sc.Unit)
 		}
 		for _, name := range peers {
-			bar, ratio := sc.find(name)
+			bar := sc.find(name)
 			switch {
 			case bar == nil:
 				row += " | "
+			case bar.Missing == NotTold:
+				row += " | " + NotTold
 			case bar.Missing != "":
 				row += " | missing"
 			default:
-				row += " | " + text(sc, bar, ratio)
+				row += " | " + text(bar)
 			}
 		}
 		rows = append(rows, row+" |\n")
@@ -89,8 +100,8 @@ func (s *Suite) missing(name string) string {
 	var reasons []string
 	seen := map[string]bool{}
 	for i := range s.Scenarios {
-		bar, _ := s.Scenarios[i].find(name)
-		if bar != nil && bar.Missing != "" && !seen[bar.Missing] {
+		bar := s.Scenarios[i].find(name)
+		if bar != nil && bar.Missing != "" && bar.Missing != NotTold && !seen[bar.Missing] {
 			seen[bar.Missing] = true
 			reasons = append(reasons, bar.Missing)
 		}

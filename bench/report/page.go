@@ -25,7 +25,7 @@ type page struct {
 
 // banner says in large letters what is wrong with the figures.
 type banner struct {
-	Word string // INVALID, PARTIAL, NOTE or KNEE
+	Word string // INVALID, TAIL, PARTIAL, NOTE or KNEE
 	Text string
 }
 

@@ -3,6 +3,7 @@
 package report
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -45,7 +46,7 @@ func Write(w io.Writer, title string, results ...*result.Result) error {
 	if s, any := errorSection(c); any {
 		p.Sections = append(p.Sections, s)
 	}
-	p.Sections = append(p.Sections, commandSection(c), environmentSection(results[0].Environment))
+	p.Sections = append(p.Sections, generatorSection(c), commandSection(c), environmentSection(results[0].Environment))
 	return p.write(w)
 }
 
@@ -64,12 +65,16 @@ func banners(c *result.Comparison) []banner {
 	var b []banner
 	for _, s := range c.Series {
 		for i, r := range s.Runs {
-			invalid, partial := s.RunName(i), s.RunName(i)
+			invalid, tail, partial := s.RunName(i), s.RunName(i), s.RunName(i)
 			if len(c.Series) == 1 && len(s.Runs) == 1 {
 				invalid, partial = "The figures measure the generator rather than the target", "The run ended before its time"
+				tail = "Of the latency a part is the generator's"
 			}
 			if r.Invalid != "" {
 				b = append(b, banner{"INVALID", invalid + ": " + r.Invalid})
+			}
+			if text := r.TailText(); text != "" {
+				b = append(b, banner{"TAIL", tail + ": " + text})
 			}
 			if r.Partial != "" {
 				b = append(b, banner{"PARTIAL", partial + ": " + r.Partial})
@@ -87,11 +92,14 @@ func tiles(c *result.Comparison) []tile {
 	var t []tile
 	for _, row := range c.Rows {
 		cell := row.Cells[0]
-		small := ""
-		if cell.Runs > 1 {
+		value, small := row.Unit.Format(cell.Median), ""
+		switch {
+		case cell.Runs == 0:
+			value, small = NotTold, row.Unit.Format(cell.Blurred)+" with the generator's part"
+		case cell.Runs > 1:
 			small = rangeText(row.Unit.Format, cell.Min, cell.Max)
 		}
-		t = append(t, tile{metricLabel(row.Metric), row.Unit.Format(cell.Median), small})
+		t = append(t, tile{metricLabel(row.Metric), value, small})
 	}
 	return t
 }
@@ -105,6 +113,10 @@ func metricLabel(metric string) string {
 		return "peak RSS"
 	case "error_rate":
 		return "error rate"
+	case "late":
+		return "late requests"
+	case "steal":
+		return "steal of the machine"
 	}
 	return metric
 }
@@ -132,7 +144,10 @@ func comparisonSection(c *result.Comparison) section {
 }
 
 func comparisonCell(u result.Unit, v result.Cell, ratio bool) cell {
-	if v.Runs == 0 {
+	switch {
+	case v.Runs == 0 && v.Untold > 0:
+		return cell{Text: NotTold, Class: "none", Small: u.Format(v.Blurred) + " with the generator's part"}
+	case v.Runs == 0:
 		return cell{Text: "–", Class: "none"}
 	}
 	c := cell{Text: u.Format(v.Median)}
@@ -144,6 +159,9 @@ func comparisonCell(u result.Unit, v result.Cell, ratio bool) cell {
 		if v.Overlaps {
 			c.Text += " ≈"
 		}
+	}
+	if v.Untold > 0 {
+		c.Small += fmt.Sprintf(" not told by %d", v.Untold)
 	}
 	return c
 }
@@ -254,7 +272,7 @@ func commandFields(c result.Command) [][2]string {
 		{"connections", result.Number.Format(float64(c.Connections))},
 		{"in flight each", result.Number.Format(float64(c.InFlight))},
 		{"body", result.Number.Format(float64(c.BodyBytes)) + " bytes"},
-		{"headers", strings.Join(c.Headers, "; ")},
+		{"headers", cmp.Or(strings.Join(c.Headers, "; "), "none")},
 		{"load", rate}, {"length", length}, {"warm-up", secondsLabel(c.WarmUp)},
 	}
 }

@@ -48,7 +48,21 @@ func TestWriteOne(t *testing.T) {
 	r.Delay.Record(5000)
 	r.Errors = map[string]uint64{"timeout": 1234, "wrong_body": 1}
 	r.Partial, r.Invalid = "interrupted", "the generator was 91 % busy"
+	r.Steal = 0.07
+	r.Schedule = &result.Schedule{Due: 1000, Sent: 999, LateShare: 0.075, LateBy: 1e6, Lateness: result.NewHistogram()}
+	r.Schedule.Lateness.Record(20_000)
 	d := written(t, "Bolt 1 KB", r)
+	d.has(t, "TAIL Of the latency a part is the generator's: the generator noticed 7.50 % of the requests more than 1.00 ms after they were due, "+
+		"while the host took 7.00 % of the machine's CPU time away (steal): what is beyond p92.5 is not the target's alone",
+		"p90 1.90 ms", "p99 not told 1.99 ms with the generator's part", "beyond: not the target's alone")
+	for head, want := range map[string]string{
+		"noticed late": "noticed late 7.50 % by over 1.00 ms", "sent": "sent 999", "lateness p50": "lateness p50 20.0 µs",
+		"CPU time the host gave to others (steal)": "CPU time the host gave to others (steal) 7.00 %",
+	} {
+		if row := d.row("generator", head); row != want {
+			t.Errorf("%q, want %q", row, want)
+		}
+	}
 	d.has(t, "Bolt 1 KB", "22 November 2026", "INVALID The figures measure the generator rather than the target: the generator was 91 % busy",
 		"PARTIAL The run ended before its time: interrupted", "rate 1,000/s", "CPU per request 2.00 µs",
 		"sideloop: proxy (42) 2.00 µs", "sideloop: generator 30.0 µs", "open loop, 1,000/s", "2 × Some CPU", "asked for: 1,000/s")
@@ -69,7 +83,12 @@ func TestWriteSeveral(t *testing.T) {
 	other := run("other", 3)
 	other.Command.BodyBytes = 5
 	other.Invalid = "busy"
+	other.Schedule = &result.Schedule{LateShare: 0.05}
 	d := written(t, "A and B", run("base", 1), other, run("base", 1.5), run("base", 2))
+	if row := d.row("comparison", "p99"); row != "p99 2.98 ms (1.99 – 3.97 ms) not told 5.96 ms with the generator's part" &&
+		!strings.Contains(row, "not told") {
+		t.Errorf("%q", row)
+	}
 	for head, want := range map[string]string{
 		"p50":             "p50 2.25 ms (1.50 – 3.00 ms) 4.50 ms · 2.00×",
 		"CPU per request": "CPU per request 3.00 µs (2.00 – 4.00 µs) 6.00 µs · 2.00×",

@@ -149,10 +149,11 @@ func trimZeros(s string) string {
 // figure writes a bar's value, whose unit stands elsewhere, with three digits
 // or more.
 func figure(v float64) string {
-	switch {
-	case v == 0 || v >= 99.95:
+	// Added latency may be negative.
+	switch a := math.Abs(v); {
+	case a == 0 || a >= 99.95:
 		return result.Number.Format(v)
-	case v >= 9.995:
+	case a >= 9.995:
 		return strconv.FormatFloat(v, 'f', 1, 64)
 	default:
 		return strconv.FormatFloat(v, 'f', 2, 64)

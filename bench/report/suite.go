@@ -5,6 +5,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"github.com/sideloop/sideloop/bench/result"
@@ -27,33 +28,39 @@ type Scenario struct {
 	Bars []Bar
 }
 
+// NotTold stands in place of a figure that the generator's lateness is a part of;
+// the notes of a suite say more.
+const NotTold = "not told"
+
 // Bar is one proxy in one scenario.
 type Bar struct {
 	Name             string
 	Median, Min, Max float64 // over the rounds
 	Ours             bool    // others are stated as a ratio to this one
-	Missing          string  // why there is no figure; empty when there is one
+	Missing          string  // why there is no figure, NotTold or empty
 	PeakRSS          float64 // bytes, 0 when it was not measured
-	P50, P99, P999   float64 // latency added over direct in µs; all 0 when not measured
+	// P50 to P999 are the latency added over direct in µs; all 0 when not
+	// measured, not a number where the generator was too late to tell.
+	P50, P90, P99, P999 float64
+	// Ratio is to ours: the median of the rounds' ratios, and their spread; 0
+	// where there is none.
+	Ratio, RatioMin, RatioMax float64
 }
 
-// ratios are what each bar's median is of ours, 0 where one of them has no
-// figure.
-func (s *Scenario) ratios() []float64 {
-	ratios := make([]float64, len(s.Bars))
-	ours := 0.0
-	for _, b := range s.Bars {
-		if b.Ours && b.Missing == "" {
-			ours = b.Median
-			break
-		}
+// ratio is the bar's in words, empty where it has none or is the measure itself.
+// It is marked where some rounds say more and others less.
+func (b *Bar) ratio() string {
+	if b.Ratio <= 0 || b.Ours || b.Missing != "" {
+		return ""
 	}
-	for i, b := range s.Bars {
-		if b.Missing == "" && ours > 0 {
-			ratios[i] = b.Median / ours
-		}
+	text := ratioText(b.Ratio)
+	if b.RatioMin < b.RatioMax {
+		text += " [" + rangeText(ratioText, b.RatioMin, b.RatioMax) + "]"
 	}
-	return ratios
+	if b.RatioMin < 1 && b.RatioMax > 1 {
+		text += " ≈"
+	}
+	return text
 }
 
 func (s *Scenario) anyRSS() bool {
@@ -74,7 +81,21 @@ func (s *Scenario) anyAdded() bool {
 	return false
 }
 
-func (b *Bar) added() bool { return b.P50 != 0 || b.P99 != 0 || b.P999 != 0 }
+func (b *Bar) added() bool { return b.P50 != 0 || b.P90 != 0 || b.P99 != 0 || b.P999 != 0 }
+
+func (b *Bar) latencies() []float64 { return []float64{b.P50, b.P90, b.P99, b.P999} }
+
+// Measured tells whether there is a figure at all.
+func (s *Suite) Measured() bool {
+	for _, sc := range s.Scenarios {
+		for _, b := range sc.Bars {
+			if b.Missing == "" {
+				return true
+			}
+		}
+	}
+	return false
+}
 
 // peers are the names of all bars, in order of their first appearance.
 func (s *Suite) peers() []string {
@@ -92,13 +113,13 @@ func (s *Suite) peers() []string {
 }
 
 // find is nil when the scenario was not for that peer.
-func (s *Scenario) find(name string) (bar *Bar, ratio float64) {
-	for i, ratio := range s.ratios() {
+func (s *Scenario) find(name string) *Bar {
+	for i := range s.Bars {
 		if s.Bars[i].Name == name {
-			return &s.Bars[i], ratio
+			return &s.Bars[i]
 		}
 	}
-	return nil, 0
+	return nil
 }
 
 // WriteSuite writes the page of a suite: all ratios at a glance, then bars per
@@ -121,46 +142,50 @@ func (s *Suite) glance() section {
 		sc := &s.Scenarios[i]
 		row := []cell{{Text: sc.Name, Small: sc.Unit}}
 		for _, name := range peers {
-			bar, ratio := sc.find(name)
-			row = append(row, glanceCell(bar, ratio))
+			row = append(row, glanceCell(sc.find(name)))
 		}
 		t.Rows = append(t.Rows, row)
 	}
 	return section{
 		ID: "glance", Title: "At a glance",
-		Text:   "Median of the rounds; the ratio is to ours, and less is better.",
+		Text:   "Median of the rounds; the ratio is to ours, the median of the rounds' with its spread, and less is better. Where it is marked ≈, some rounds say more and others less.",
 		Tables: []table{t},
 	}
 }
 
-func glanceCell(bar *Bar, ratio float64) cell {
+func glanceCell(bar *Bar) cell {
 	switch {
 	case bar == nil:
 		return cell{Text: "–", Class: "none", Small: "not part of it"}
+	case bar.Missing == NotTold:
+		return cell{Text: NotTold, Class: "none"}
 	case bar.Missing != "":
 		return cell{Text: "missing", Class: "none", Small: bar.Missing}
-	case ratio == 0:
-		return cell{Text: figure(bar.Median)}
 	case bar.Ours:
-		return cell{Text: figure(bar.Median), Small: ratioText(ratio), Class: "ours"}
-	case ratio < 1:
-		return cell{Text: figure(bar.Median), Small: ratioText(ratio), Class: "better"}
+		return cell{Text: figure(bar.Median), Class: "ours"}
 	}
-	return cell{Text: figure(bar.Median), Small: ratioText(ratio)}
+	c := cell{Text: figure(bar.Median), Small: bar.ratio()}
+	if c.Small != "" && bar.RatioMax < 1 {
+		c.Class = "better"
+	}
+	return c
 }
 
 // section is one scenario's bars, and what else was measured.
 func (s *Scenario) section(id string) section {
-	ratios := s.ratios()
 	group := barGroup{Title: s.Name, Unit: s.Unit}
-	for i, b := range s.Bars {
-		h := hbar{Name: b.Name, Class: "s6", Missing: b.Missing, median: b.Median, min: b.Min, max: b.Max, format: figure}
+	for _, b := range s.Bars {
+		h := hbar{Name: b.Name, Class: "s6", median: b.Median, min: b.Min, max: b.Max, format: figure}
+		switch b.Missing {
+		case "", NotTold:
+			h.Missing = b.Missing
+		default:
+			h.Missing = "missing: " + b.Missing
+		}
 		if b.Ours {
 			h.Class = "s0"
 		}
-		if ratios[i] > 0 && !b.Ours {
-			h.Aside = ratioText(ratios[i])
-		}
+		h.Aside = b.ratio()
 		group.Bars = append(group.Bars, h)
 	}
 	group.lay()
@@ -179,7 +204,7 @@ func (s *Scenario) others() table {
 		t.Head = append(t.Head, "peak RSS")
 	}
 	if added {
-		t.Head = append(t.Head, "added p50", "added p99", "added p99.9")
+		t.Head = append(t.Head, "added p50", "added p90", "added p99", "added p99.9")
 	}
 	none := cell{Text: "–", Class: "none"}
 	for _, b := range s.Bars {
@@ -192,10 +217,13 @@ func (s *Scenario) others() table {
 		} else if rss {
 			row = append(row, none)
 		}
-		for _, v := range []float64{b.P50, b.P99, b.P999} {
-			if added && b.added() {
+		for _, v := range b.latencies() {
+			switch {
+			case added && math.IsNaN(v):
+				row = append(row, cell{Text: NotTold, Class: "none"})
+			case added && b.added():
 				row = append(row, cell{Text: result.CPU.Format(v)})
-			} else if added {
+			case added:
 				row = append(row, none)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -20,13 +21,13 @@ func suite() Suite {
 		Notes:       []string{"HAProxy 2.6, one thread"},
 		Scenarios: []Scenario{
 			{Name: "Bolt 1 KB", Unit: "µs CPU per request", What: "32 connections.", Bars: []Bar{
-				{Name: "Sideloop", Ours: true, Median: 2, Min: 1.9, Max: 2.2, PeakRSS: 12 << 20},
-				{Name: "relay", Median: 1.5, Min: 1.4, Max: 1.5},
-				{Name: "HAProxy", Median: 3, Min: 2.8, Max: 3.1, PeakRSS: 20 << 20},
+				{Name: "Sideloop", Ours: true, Median: 2, Min: 1.9, Max: 2.2, PeakRSS: 12 << 20, Ratio: 1, RatioMin: 1, RatioMax: 1},
+				{Name: "relay", Median: 1.5, Min: 1.4, Max: 1.5, Ratio: 0.75, RatioMin: 0.7, RatioMax: 1.1},
+				{Name: "HAProxy", Median: 3, Min: 2.8, Max: 3.1, PeakRSS: 20 << 20, Ratio: 1.5, RatioMin: 1.5, RatioMax: 1.5},
 				{Name: "MOSN", Missing: "MOSN_BIN names no binary"},
 			}},
 			{Name: "h2c, 4,000/s", Unit: "µs added p50", Bars: []Bar{
-				{Name: "Sideloop", Ours: true, Median: 60, Min: 60, Max: 60, P50: 60, P99: 110, P999: 1200},
+				{Name: "Sideloop", Ours: true, Median: 60, Min: 60, Max: 60, P50: 60, P90: 80, P99: 110, P999: 1200},
 				{Name: "HAProxy", Missing: "it is | not installed"},
 			}},
 		},
@@ -42,8 +43,8 @@ func TestWriteSuite(t *testing.T) {
 	d.has(t, "Sideloop and its peers", "22 November 2026", "32 connections.", "HAProxy 2.6, one thread", "2 × Some CPU",
 		"MOSN missing: MOSN_BIN names no binary", "HAProxy 3.00 1.50× (2.80 – 3.10)")
 	for head, want := range map[string]string{
-		"Bolt 1 KB":    "Bolt 1 KB µs CPU per request 2.00 1.00× 1.50 0.75× 3.00 1.50× missing MOSN_BIN names no binary",
-		"h2c, 4,000/s": "h2c, 4,000/s µs added p50 60.0 1.00× – not part of it missing it is | not installed – not part of it",
+		"Bolt 1 KB":    "Bolt 1 KB µs CPU per request 2.00 1.50 0.75× [0.70× – 1.10×] ≈ 3.00 1.50× missing MOSN_BIN names no binary",
+		"h2c, 4,000/s": "h2c, 4,000/s µs added p50 60.0 – not part of it missing it is | not installed – not part of it",
 	} {
 		if row := d.row("glance", head); row != want {
 			t.Errorf("%q, want %q", row, want)
@@ -55,11 +56,36 @@ func TestWriteSuite(t *testing.T) {
 	if row := d.row("scenario-1", "relay"); row != "relay –" {
 		t.Error(row)
 	}
-	if row := d.row("scenario-2", "Sideloop"); row != "Sideloop 60.0 µs 110 µs 1.20 ms" {
+	if row := d.row("scenario-2", "Sideloop"); row != "Sideloop 60.0 µs 80.0 µs 110 µs 1.20 ms" {
 		t.Error(row)
 	}
 	if n := d.count("scenario-1", "rect", ""); n != 3 {
 		t.Error("bars:", n)
+	}
+}
+
+// What the generator was too late to tell is said and not drawn.
+func TestSuiteThatIsNotTold(t *testing.T) {
+	s := suite()
+	s.Scenarios[1].Bars[0].P99 = math.NaN()
+	s.Scenarios[1].Bars[0].P999 = math.NaN()
+	s.Scenarios[0].Bars[2].Missing = NotTold
+	var page, markdown bytes.Buffer
+	if err := errors.Join(WriteSuite(&page, s), Markdown(&markdown, s)); err != nil {
+		t.Fatal(err)
+	}
+	d := parse(t, page.Bytes())
+	if row := d.row("scenario-2", "Sideloop"); row != "Sideloop 60.0 µs 80.0 µs not told not told" {
+		t.Error(row)
+	}
+	if !strings.Contains(markdown.String(), "| 60.0 µs / 80.0 µs / not told / not told |") || strings.Contains(markdown.String()+page.String(), "NaN") {
+		t.Error(markdown.String())
+	}
+	if row := d.row("glance", "Bolt 1 KB"); !strings.HasSuffix(row, " not told missing MOSN_BIN names no binary") {
+		t.Error(row)
+	}
+	if strings.Contains(markdown.String(), "HAProxy is missing: not told") || !strings.Contains(markdown.String(), " | not told | missing |") {
+		t.Error(markdown.String())
 	}
 }
 
@@ -72,16 +98,16 @@ func TestMarkdown(t *testing.T) {
 
 | scenario | Sideloop | relay | HAProxy | MOSN |
 |---|---|---|---|---|
-| Bolt 1 KB, µs CPU per request | 2.00 (1.90 – 2.20) | 1.50 (1.40 – 1.50) 0.75× | 3.00 (2.80 – 3.10) 1.50× | missing |
+| Bolt 1 KB, µs CPU per request | 2.00 (1.90 – 2.20) | 1.50 (1.40 – 1.50) 0.75× [0.70× – 1.10×] ≈ | 3.00 (2.80 – 3.10) 1.50× | missing |
 | h2c, 4,000/s, µs added p50 | 60.0 (60.0) |  | missing |  |
 
 | peak RSS | Sideloop | relay | HAProxy | MOSN |
 |---|---|---|---|---|
 | Bolt 1 KB | 12.0 MiB | – | 20.0 MiB | missing |
 
-| added p50 / p99 / p99.9 | Sideloop | relay | HAProxy | MOSN |
+| added p50 / p90 / p99 / p99.9 | Sideloop | relay | HAProxy | MOSN |
 |---|---|---|---|---|
-| h2c, 4,000/s | 60.0 µs / 110 µs / 1.20 ms |  | missing |  |
+| h2c, 4,000/s | 60.0 µs / 80.0 µs / 110 µs / 1.20 ms |  | missing |  |
 
 - HAProxy is missing: it is \| not installed
 - MOSN is missing: MOSN\_BIN names no binary
@@ -110,6 +136,10 @@ func TestMarkdownEscapes(t *testing.T) {
 func TestSuiteWithLittle(t *testing.T) {
 	s := suite()
 	s.Scenarios[0].Bars[0].Missing = "it did not start"
+	for i := range s.Scenarios[0].Bars {
+		b := &s.Scenarios[0].Bars[i]
+		b.Ratio, b.RatioMin, b.RatioMax = 0, 0, 0
+	}
 	var page, markdown bytes.Buffer
 	if err := errors.Join(WriteSuite(&page, s), Markdown(&markdown, s)); err != nil {
 		t.Fatal(err)
@@ -120,6 +150,9 @@ func TestSuiteWithLittle(t *testing.T) {
 	}
 	if strings.Contains(markdown.String(), "0×") || !strings.Contains(markdown.String(), "3.00 (2.80 – 3.10) |") {
 		t.Error(markdown.String())
+	}
+	if !s.Measured() || (&Suite{}).Measured() || (&Suite{Scenarios: []Scenario{{Bars: []Bar{{Missing: NotTold}, {Missing: "x"}}}}}).Measured() {
+		t.Error("it is not known whether there is a figure")
 	}
 	for _, s := range []Suite{{}, {Scenarios: []Scenario{{}}}, {Scenarios: []Scenario{{Bars: []Bar{{}}}}}} {
 		page.Reset()

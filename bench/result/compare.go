@@ -47,6 +47,10 @@ type Cell struct {
 	// Overlaps says that the runs' range meets the base's, so that the
 	// difference may be chance. It is false where either has one run only.
 	Overlaps bool
+	// Untold is how many runs more have the figure, but not as the target's:
+	// the generator was too late. Blurred is their median, 0 without any.
+	Untold  int
+	Blurred float64
 }
 
 // Compare sets runs against the base. Runs of the same name are one series.
@@ -77,7 +81,7 @@ func (c *Comparison) row(m metric) (row Row, known bool) {
 		if i > 0 {
 			row.Cells[i].relate(row.Cells[0])
 		}
-		known = known || row.Cells[i].Runs > 0
+		known = known || row.Cells[i].Runs+row.Cells[i].Untold > 0
 	}
 	if base := &row.Cells[0]; base.Median > 0 {
 		base.Ratio, base.RatioMin, base.RatioMax = 1, 1, 1
@@ -86,17 +90,23 @@ func (c *Comparison) row(m metric) (row Row, known bool) {
 }
 
 func (s Series) cell(m metric) Cell {
-	var values []float64
+	var values, blurred []float64
 	for _, r := range s.Runs {
-		if v, ok := m.value(r); ok {
+		switch v, ok := m.value(r); {
+		case ok && m.told(r):
 			values = append(values, v)
+		case ok:
+			blurred = append(blurred, v)
 		}
 	}
+	slices.Sort(blurred)
+	c := Cell{Untold: len(blurred), Blurred: Median(blurred)}
 	if len(values) == 0 {
-		return Cell{}
+		return c
 	}
 	slices.Sort(values)
-	return Cell{Runs: len(values), Median: Median(values), Min: values[0], Max: values[len(values)-1]}
+	c.Runs, c.Median, c.Min, c.Max = len(values), Median(values), values[0], values[len(values)-1]
+	return c
 }
 
 // Median of sorted values; of an even number the mean of the middle two.

@@ -55,6 +55,10 @@ func decode(b []byte, r *Result) error {
 		return errors.New("it has no latency histogram")
 	case r.Elapsed < 0:
 		return fmt.Errorf("elapsed_seconds is %v", r.Elapsed)
+	case r.Schedule != nil && !(r.Schedule.LateShare >= 0 && r.Schedule.LateShare <= 1):
+		return fmt.Errorf("late_share is %v", r.Schedule.LateShare)
+	case r.Schedule != nil && r.Schedule.Lateness == nil:
+		return errors.New("its schedule has no lateness histogram")
 	}
 	return nil
 }

@@ -32,6 +32,8 @@ func sample() *Result {
 		Partial: "interrupted", Invalid: "the generator was busy", Elapsed: 2, Requests: 1990,
 		Errors: map[string]uint64{"timeout": 7, "wrong_body": 3}, BytesSent: 2048000, BytesRead: 2037760,
 		Latency: NewHistogram(), Service: NewHistogram(), Delay: NewHistogram(),
+		Schedule:  &Schedule{Due: 2000, Sent: 1970, LateShare: 0.0005, LateBy: 1e6, Lateness: NewHistogram(), Limit: LimitTarget},
+		Steal:     0.0625,
 		Seconds:   []Second{{At: 0, Requests: 995, Errors: 10, P50: 100, P99: 200, Max: 300}, {At: 1, Requests: 995, P50: 110, P99: 210, Max: 310}},
 		Generator: Usage{User: 0.5, System: 0.25, Busy: 0.375, PeakRSS: 10 << 20},
 		Targets: []Process{{
@@ -42,6 +44,7 @@ func sample() *Result {
 		r.Latency.Record(100_000 + i*1000)
 		r.Service.Record(90_000 + i*1000)
 		r.Delay.Record(10_000)
+		r.Schedule.Lateness.Record(5_000)
 	}
 	return r
 }
@@ -56,7 +59,7 @@ var sameHistogram = cmp.Comparer(func(a, b *Histogram) bool {
 // What is written today has the fields and values of the file that was written
 // when the schema was fixed, and that file is read in full.
 func TestSchemaIsStable(t *testing.T) {
-	golden := filepath.Join("testdata", "result.json")
+	golden := filepath.Join("testdata", "result.v2.json")
 	r, err := Read(golden)
 	if err != nil {
 		t.Fatal(err)
@@ -73,6 +76,23 @@ func TestSchemaIsStable(t *testing.T) {
 	}
 }
 
+// A file of version 1 has no schedule: it would have been invalid had the
+// generator been late, so all of it is told.
+func TestReadVersion1(t *testing.T) {
+	r, err := Read(filepath.Join("testdata", "result.v1.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := sample()
+	want.Version, want.Schedule, want.Steal = 1, nil, 0
+	if diff := cmp.Diff(want, r, sameHistogram); diff != "" {
+		t.Error(diff)
+	}
+	if !r.Tells(100) || r.TailText() != "" {
+		t.Error(r.ToldTo(), r.TailText())
+	}
+}
+
 // fields is a JSON file without the compressed histograms, whose bytes are the
 // compressor's matter.
 func fields(t *testing.T, path string) map[string]any {
@@ -85,8 +105,12 @@ func fields(t *testing.T, path string) map[string]any {
 	if err := json.Unmarshal(b, &m); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"latency", "service", "delay"} {
-		h := m[name].(map[string]any)
+	for _, name := range []string{"latency", "service", "delay", "lateness"} {
+		from := m
+		if name == "lateness" {
+			from = m["schedule"].(map[string]any)
+		}
+		h := from[name].(map[string]any)
 		if h["hdr"] == "" {
 			t.Errorf("%s has no hdr", name)
 		}
@@ -108,7 +132,7 @@ func TestReadRefuses(t *testing.T) {
 		{"empty", "", "unexpected end"},
 		{"not JSON", "hello", "invalid character"},
 		{"other JSON", `{"a":1}`, "states no version"},
-		{"future", `{"version":99}`, "version 99 and this loopbench knows up to 1"},
+		{"future", `{"version":99}`, "version 99 and this loopbench knows up to 2"},
 		{"negative version", `{"version":-1}`, "version -1"},
 		{"no histogram", `{"version":1}`, "no latency histogram"},
 		{"no base64", latency("%"), "illegal base64"},
@@ -117,6 +141,8 @@ func TestReadRefuses(t *testing.T) {
 		{"short header", latency(hdr(1, 2, 3)), "inflates to 3 bytes"},
 		{"other range", latency(hdr(make([]byte, 40)...)), "its range is 0 to 0 with 0 digits"},
 		{"inflates", latency(hdr(make([]byte, 2<<20)...)), "more than 1048576 bytes"},
+		{"lateness", strings.Replace(string(mustJSON(t)), `"late_share":0.0005`, `"late_share":1.5`, 1), "late_share is 1.5"},
+		{"no lateness", strings.Replace(string(mustJSON(t)), `"lateness":`, `"x":`, 1), "no lateness histogram"},
 		{"elapsed", strings.Replace(string(mustJSON(t)), `"elapsed_seconds":2`, `"elapsed_seconds":-2`, 1), "elapsed_seconds is -2"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -249,11 +275,13 @@ func TestWriteFileThroughLinksAndDevices(t *testing.T) {
 
 // Whatever a file contains, it is a result that can be shown or an error.
 func FuzzRead(f *testing.F) {
-	b, err := os.ReadFile(filepath.Join("testdata", "result.json"))
-	if err != nil {
-		f.Fatal(err)
+	for _, name := range []string{"result.v1.json", "result.v2.json"} {
+		b, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
 	}
-	f.Add(b)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r := new(Result)
 		if decode(b, r) != nil {

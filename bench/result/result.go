@@ -9,7 +9,10 @@ package result
 import "time"
 
 // Version is the schema's version.
-const Version = 1
+//
+// Since version 2 a run is valid whose generator was late now and then, and
+// Schedule says which part of its latency is not the target's.
+const Version = 2
 
 // Result is one run. Durations are in nanoseconds and CPU times in seconds
 // unless the name says otherwise.
@@ -35,10 +38,16 @@ type Result struct {
 
 	// Latency counts from the intended send time in an open loop, from the
 	// real one in a closed loop. Service always counts from the real one, and
-	// Delay is the difference: how late the generator was.
+	// Delay is the difference: how long requests waited to be sent, for the
+	// generator or for one in flight to end.
 	Latency *Histogram `json:"latency"`
 	Service *Histogram `json:"service,omitempty"`
 	Delay   *Histogram `json:"delay,omitempty"`
+	// Schedule is of an open loop.
+	Schedule *Schedule `json:"schedule,omitempty"`
+	// Steal is the share of the machine's CPU time, 0 to 1, that the host gave
+	// to others during the measurement.
+	Steal float64 `json:"steal"`
 
 	Seconds   []Second  `json:"seconds"`
 	Generator Usage     `json:"generator"`

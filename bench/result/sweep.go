@@ -20,7 +20,7 @@ type Sweep struct {
 	// Partial is why the sweep ended before its time; empty when it did not.
 	Partial string `json:"partial,omitempty"`
 
-	// KneeFactor is how many times the lowest p99 is past the knee.
+	// KneeFactor is how many times the lowest latency is past the knee.
 	KneeFactor float64 `json:"knee_factor"`
 	Steps      []Step  `json:"steps"`
 	Knee       *Knee   `json:"knee,omitempty"` // absent when no step was past it
@@ -32,6 +32,7 @@ type Step struct {
 	Achieved float64 `json:"achieved"` // right replies per second
 	Errors   uint64  `json:"errors"`
 	P50      int64   `json:"p50"` // nanoseconds
+	P90      int64   `json:"p90"`
 	P99      int64   `json:"p99"`
 	P999     int64   `json:"p999"`
 	Max      int64   `json:"max"`
@@ -39,7 +40,10 @@ type Step struct {
 	GeneratorBusy float64 `json:"generator_busy"`
 	// CPU is µs per request of the first watched process, 0 without one.
 	CPU float64 `json:"cpu_us_per_request,omitempty"`
-	// Invalid is as in Result.
+	// ToldTo is the highest percentile that is the target's, as in Result.
+	ToldTo float64 `json:"told_to"`
+	// Invalid is as in Result, but for a rate that the target kept from being
+	// kept: that is past the knee.
 	Invalid string `json:"invalid,omitempty"`
 	// Past is why this step is past the knee; empty before it.
 	Past string `json:"past,omitempty"`
@@ -75,8 +79,17 @@ func ReadSweep(path string) (*Sweep, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s is not a loopbench sweep: %w", path, err)
 	}
+	if s.Version < 2 {
+		// Before, a step that was late was invalid, and all others told all.
+		for i := range s.Steps {
+			s.Steps[i].ToldTo = 100
+		}
+	}
 	return s, nil
 }
+
+// Tells reports whether the percentile p of the step is the target's.
+func (s *Step) Tells(p float64) bool { return p <= s.ToldTo }
 
 // KneeText says in one sentence where the knee is.
 func (s *Sweep) KneeText() string {

@@ -20,9 +20,9 @@ var thresholdForm = regexp.MustCompile(`^\s*([a-z_]+[0-9.]*)\s*(<=|>=|==|<|>)\s*
 
 // ParseThreshold reads METRIC OP VALUE. Metrics are pN (any percentile, p99.9),
 // max and mean of the latency; rate; requests, errors, error_rate; cpu and rss
-// of the first watched process. OP is < <= > >= or ==. Times need one of the
-// units ns, us, µs, ms, s (cpu alone may leave out µs); error_rate is a percentage
-// with %, else a fraction; rss takes B, KiB, MiB or GiB; rate may end in /s.
+// of the first watched process; late and steal, shares like error_rate. OP is < <= > >= or ==. Times need one of the
+// units ns, us, µs, ms, s (cpu alone may leave out µs); shares are percentages
+// with %, else fractions; rss takes B, KiB, MiB or GiB; rate may end in /s.
 func ParseThreshold(s string) (Threshold, error) {
 	match := thresholdForm.FindStringSubmatch(s)
 	if match == nil {
@@ -32,7 +32,7 @@ func ParseThreshold(s string) (Threshold, error) {
 	m, ok := metricNamed(name)
 	if !ok {
 		return Threshold{}, fmt.Errorf("threshold %q: no metric %q; there are p50, p90, p99, p99.9 and any other percentile, "+
-			"max, mean, rate, requests, errors, error_rate, cpu and rss", s, name)
+			"max, mean, rate, requests, errors, error_rate, cpu, rss, late and steal", s, name)
 	}
 	limit, err := strconv.ParseFloat(digits, 64)
 	if err != nil {
@@ -71,11 +71,15 @@ func (u Unit) scale(unit string, zero bool) (float64, error) {
 }
 
 // Check tells whether the run passes, and why in one line. A run without the
-// figure that the threshold is about does not pass.
+// figure that the threshold is about does not pass, nor does one of which it cannot
+// be told because the generator was late.
 func (t Threshold) Check(r *Result) (ok bool, text string) {
 	v, known := t.metric.value(r)
 	if !known {
 		return false, fmt.Sprintf("%s: the run has no figure for it (%s)", t.text, t.metric.unit.whyUnknown())
+	}
+	if !t.metric.told(r) {
+		return false, fmt.Sprintf("%s cannot be told: %s is %s, but %s", t.text, t.metric.name, t.metric.unit.Format(v), r.TailText())
 	}
 	state := "does not hold"
 	holds := t.holds(v)
@@ -89,6 +93,8 @@ func (u Unit) whyUnknown() string {
 	switch u {
 	case CPU, Bytes:
 		return "no process was watched, or nothing was answered"
+	case Share:
+		return "nothing was answered, or it was a closed loop"
 	default:
 		return "nothing was answered"
 	}

@@ -11,6 +11,7 @@ import (
 // seconds, and its first target used 3 µs per request and 12 MiB.
 func TestThresholds(t *testing.T) {
 	r := sample()
+	r.Schedule.LateShare = 0
 	for _, c := range []struct {
 		text  string
 		fails bool
@@ -25,6 +26,7 @@ func TestThresholds(t *testing.T) {
 		{"error_rate>0.4%", true}, {"error_rate>0.5%", false}, {"error_rate>0.004", true}, {"error_rate>=0.005", true},
 		{"requests<2000", true}, {"requests==1990", true},
 		{"cpu>2.9us", true}, {"cpu>3", false}, {"cpu>=3", true}, {"cpu<0.003ms", false}, {"cpu<3001ns", true},
+		{"late>0", false}, {"late<1%", true}, {"steal>6%", true}, {"steal>0.07", false},
 		{"rss>11MiB", true}, {"rss>12MiB", false}, {"rss>0.01GiB", true},
 	} {
 		threshold, err := ParseThreshold(c.text)
@@ -93,7 +95,7 @@ func TestThresholdsRefused(t *testing.T) {
 // target.
 func TestThresholdWithoutFigure(t *testing.T) {
 	nothing := &Result{Latency: NewHistogram()}
-	for _, text := range []string{"p99>2ms", "p99<2ms", "max>1s", "mean>1s", "rate<1", "error_rate>1%", "cpu>1us", "rss>1GiB"} {
+	for _, text := range []string{"p99>2ms", "p99<2ms", "max>1s", "mean>1s", "rate<1", "error_rate>1%", "cpu>1us", "rss>1GiB", "late>0", "steal>0"} {
 		threshold, err := ParseThreshold(text)
 		if err != nil {
 			t.Fatal(err)

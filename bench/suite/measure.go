@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,24 +31,43 @@ var errInvalid = errors.New("not valid")
 
 // sample is what one proxy did in one scenario and round.
 type sample struct {
-	figure         float64 // in the scenario's unit
-	cpu            float64 // µs per request
-	rss            float64 // peak, bytes, all processes together
-	p50, p99, p999 float64 // µs
+	round  int
+	figure float64 // in the scenario's unit
+	cpu    float64 // µs per request
+	rss    float64 // peak, bytes, all processes together
+	rate   float64 // requests per second; 0 where none are measured
+	tail   string  // why one of the following is not a number: the generator was too late
+	// Latencies in µs.
+	p50, p90, p99, p999 float64
 }
 
 // over makes latency what the proxy adds to base.
 func (s *sample) over(base sample) {
 	s.p50 -= base.p50
+	s.p90 -= base.p90
 	s.p99 -= base.p99
 	s.p999 -= base.p999
+	if s.tail == "" && base.tail != "" {
+		s.tail = "without a proxy, " + base.tail
+	}
 }
 
 func (s *sample) text(sc *scenario) string {
 	if sc.added {
-		return fmt.Sprintf("p50 %.0f µs, p99 %.0f µs, p99.9 %.0f µs, %.2f µs CPU per request", s.p50, s.p99, s.p999, s.cpu)
+		return fmt.Sprintf("p50 %s, p90 %s, p99 %s, p99.9 %s, %.2f µs CPU per request", told(s.p50), told(s.p90), told(s.p99), told(s.p999), s.cpu)
 	}
-	return fmt.Sprintf("%.2f %s", s.figure, sc.figure.unit())
+	text := fmt.Sprintf("%.2f %s", s.figure, sc.figure.unit())
+	if sc.figure == microsPerRequest {
+		text += fmt.Sprintf(" at %s, p50 %.0f µs", result.PerSecond.Format(s.rate), s.p50)
+	}
+	return text
+}
+
+func told(micros float64) string {
+	if math.IsNaN(micros) {
+		return "not told"
+	}
+	return fmt.Sprintf("%.0f µs", micros)
 }
 
 func (f figure) unit() string {
@@ -150,7 +170,8 @@ func (r *runner) judge(sc *scenario, name string, found *result.Result, proxies 
 		r.note("%s, %s: %d of %d requests failed (%s).", sc.name, name, failed, found.Requests+failed, strings.Join(why, ", "))
 	}
 	s := sample{
-		p50: micros(found.Latency.At(50)), p99: micros(found.Latency.At(99)), p999: micros(found.Latency.At(99.9)),
+		rate: found.Rate(), tail: found.TailText(),
+		p50: micros(found, 50), p90: micros(found, 90), p99: micros(found, 99), p999: micros(found, 99.9),
 	}
 	for _, t := range found.Targets {
 		s.cpu += t.MicrosPerRequest
@@ -163,4 +184,10 @@ func (r *runner) judge(sc *scenario, name string, found *result.Result, proxies 
 	return s, nil
 }
 
-func micros(ns int64) float64 { return float64(ns) / 1000 }
+// micros is a percentile of the latency, not a number where it cannot be told.
+func micros(r *result.Result, p float64) float64 {
+	if !r.Tells(p) {
+		return math.NaN()
+	}
+	return float64(r.Latency.At(p)) / 1000
+}

@@ -3,9 +3,11 @@
 package suite
 
 import (
+	"math"
 	"slices"
 
 	"github.com/sideloop/sideloop/bench/report"
+	"github.com/sideloop/sideloop/bench/result"
 )
 
 // record is what was measured so far. Its zero value is empty.
@@ -47,6 +49,7 @@ func (sc *scenario) views() []view {
 	}
 	return []view{
 		{": added p50", "µs added at p50", func(s *sample) float64 { return s.p50 }, true},
+		{": added p90", "µs added at p90", func(s *sample) float64 { return s.p90 }, false},
 		{": added p99", "µs added at p99", func(s *sample) float64 { return s.p99 }, false},
 		{": added p99.9", "µs added at p99.9", func(s *sample) float64 { return s.p999 }, false},
 		{": CPU", microsPerRequest.unit(), func(s *sample) float64 { return s.cpu }, false},
@@ -87,12 +90,16 @@ func (r *runner) bar(sc *scenario, v *view, c *contender) report.Bar {
 		b.Missing = "not measured before the end"
 		return b
 	}
-	b.Min, b.Median, b.Max = spread(samples, v.of)
+	if b.Min, b.Median, b.Max = spread(samples, v.of); math.IsNaN(b.Median) {
+		return report.Bar{Name: c.Name, Ours: c.Ours, Missing: report.NotTold}
+	}
+	b.RatioMin, b.Ratio, b.RatioMax = spread(r.ratios(sc, v, samples), func(x *float64) float64 { return *x })
 	if !v.first {
 		return b
 	}
 	_, _, b.PeakRSS = spread(samples, func(s *sample) float64 { return s.rss })
 	if sc.added {
+		_, b.P90, _ = spread(samples, func(s *sample) float64 { return s.p90 })
 		_, b.P50, _ = spread(samples, func(s *sample) float64 { return s.p50 })
 		_, b.P99, _ = spread(samples, func(s *sample) float64 { return s.p99 })
 		_, b.P999, _ = spread(samples, func(s *sample) float64 { return s.p999 })
@@ -100,27 +107,81 @@ func (r *runner) bar(sc *scenario, v *view, c *contender) report.Bar {
 	return b
 }
 
-// noteFailures states the rounds that a figure is missing of.
+// ratios are what samples are of ours, each of the same round: what slows a
+// round down slows both.
+func (r *runner) ratios(sc *scenario, v *view, samples []sample) []float64 {
+	ours := make(map[int]float64)
+	for i := range r.contenders {
+		if c := &r.contenders[i]; c.Ours && c.missing == "" {
+			for _, s := range r.record.samples[cell{sc.id, c.ID}] {
+				ours[s.round] = v.of(&s)
+			}
+		}
+	}
+	var all []float64
+	for i := range samples {
+		own, both := ours[samples[i].round]
+		value := v.of(&samples[i])
+		switch {
+		case !both || math.IsNaN(own) || math.IsNaN(value):
+		case own <= 0 || value <= 0:
+			// Added latency that is lost in the noise has no ratio, and the
+			// other rounds' would say that it had.
+			return nil
+		default:
+			all = append(all, value/own)
+		}
+	}
+	return all
+}
+
+// noteFailures states the rounds that a figure is missing of, or its tail.
 func (r *runner) noteFailures() {
 	for _, sc := range r.scenarios {
 		for i := range r.contenders {
 			c := &r.contenders[i]
 			at := cell{sc.id, c.ID}
-			if failed := r.record.failures[at]; len(failed) > 0 {
-				r.note("%s, %s: %d of %d rounds failed: %s.", sc.name, c.Name, len(failed), len(failed)+len(r.record.samples[at]), oneLine(failed[0]))
+			samples, failed := r.record.samples[at], r.record.failures[at]
+			if len(failed) > 0 {
+				r.note("%s, %s: %d of %d rounds failed: %s.", sc.name, c.Name, len(failed), len(failed)+len(samples), oneLine(failed[0]))
+			}
+			blurred := 0
+			for _, s := range samples {
+				if sc.added && s.tail != "" {
+					blurred++
+				}
+			}
+			if blurred > 0 {
+				r.note("%s, %s: %d of %d rounds do not tell all percentiles; in the first, %s.", sc.name, c.Name, blurred, len(samples), untold(samples))
 			}
 		}
 	}
 }
 
-// spread returns the least, the median and the greatest of a value; there is at
-// least one sample. The median of an even number is the middle two's mean.
-func spread(samples []sample, of func(*sample) float64) (least, median, greatest float64) {
-	values := make([]float64, len(samples))
-	for i := range samples {
-		values[i] = of(&samples[i])
+// untold is why the rounds do not tell a figure, as the first of them says it.
+func untold(samples []sample) string {
+	i := slices.IndexFunc(samples, func(s sample) bool { return s.tail != "" })
+	if i < 0 {
+		return ""
+	}
+	return samples[i].tail
+}
+
+// spread returns the least, the median and the greatest of a value: zeros when
+// there is nothing, and what is not a number when nothing is one.
+func spread[T any](all []T, of func(*T) float64) (least, median, greatest float64) {
+	if len(all) == 0 {
+		return 0, 0, 0
+	}
+	values := make([]float64, 0, len(all))
+	for i := range all {
+		if v := of(&all[i]); !math.IsNaN(v) {
+			values = append(values, v)
+		}
+	}
+	if len(values) == 0 {
+		return math.NaN(), math.NaN(), math.NaN()
 	}
 	slices.Sort(values)
-	n := len(values)
-	return values[0], (values[(n-1)/2] + values[n/2]) / 2, values[n-1]
+	return values[0], result.Median(values), values[len(values)-1]
 }

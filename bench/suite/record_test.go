@@ -4,6 +4,8 @@ package suite
 
 import (
 	"errors"
+	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,6 +22,7 @@ func TestSpread(t *testing.T) {
 		{[]float64{3}, 3, 3, 3},
 		{[]float64{5, 1}, 1, 3, 5},
 		{[]float64{9, 1, 4}, 1, 4, 9},
+		{nil, 0, 0, 0},
 		{[]float64{8, -2, 4, 6}, -2, 5, 8},
 	} {
 		var samples []sample
@@ -35,7 +38,7 @@ func TestSpread(t *testing.T) {
 
 func contenders(t *testing.T, ids ...string) []contender {
 	t.Helper()
-	chosen, err := peers.Select(ids)
+	chosen, err := peers.Select(ids, peers.Programs{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,15 +62,15 @@ func scenarios(t *testing.T, ids ...string) []*scenario {
 func TestReportLeavesNobodyOut(t *testing.T) {
 	r := &runner{contenders: contenders(t, "sideloop", "relay", "haproxy-h2", "nghttpx", "h2o"), scenarios: scenarios(t, "bolt-1k", "h2-get")}
 	r.contenders[3].missing = "nghttpx is not installed" // in the order of peers.All
-	r.record.add("bolt-1k", "sideloop", sample{figure: 3, rss: 10})
-	r.record.add("bolt-1k", "sideloop", sample{figure: 1, rss: 30})
-	r.record.add("bolt-1k", "sideloop", sample{figure: 2, rss: 20})
+	r.record.add("bolt-1k", "sideloop", sample{round: 1, figure: 3, rss: 10})
+	r.record.add("bolt-1k", "sideloop", sample{round: 2, figure: 1, rss: 30})
+	r.record.add("bolt-1k", "sideloop", sample{round: 3, figure: 2, rss: 20})
 	r.record.fail("h2-get", "relay", errors.Join(errors.New("it fell"), errors.New("over")))
 	r.record.add("h2-get", "haproxy-h2", sample{figure: 7})
 	r.record.fail("h2-get", "haproxy-h2", errors.New("once"))
 	want := [][]report.Bar{
 		{
-			{Name: "Sideloop", Ours: true, Min: 1, Median: 2, Max: 3, PeakRSS: 30},
+			{Name: "Sideloop", Ours: true, Min: 1, Median: 2, Max: 3, PeakRSS: 30, Ratio: 1, RatioMin: 1, RatioMax: 1},
 			{Name: "bare relay", Missing: "not measured before the end"},
 		},
 		{
@@ -97,21 +100,91 @@ func TestReportLeavesNobodyOut(t *testing.T) {
 	}
 }
 
+// A ratio is of one round: a slow round of both proxies changes nothing.
+func TestRatiosAreOfTheSameRound(t *testing.T) {
+	r := &runner{contenders: contenders(t, "sideloop", "relay"), scenarios: scenarios(t, "bolt-1k")}
+	for round, ours := range []float64{2, 20, 200, 9, 7} {
+		if round != 4 { // of this one ours is missing
+			r.record.add("bolt-1k", "sideloop", sample{round: round, figure: ours})
+		}
+		if round != 1 {
+			r.record.add("bolt-1k", "relay", sample{round: round, figure: []float64{1, 0, 300, 9, 9}[round]})
+		}
+	}
+	if b := r.report()[0].Bars[1]; b.RatioMin != 0.5 || b.Ratio != 1 || b.RatioMax != 1.5 {
+		t.Errorf("%+v", b)
+	}
+	r.record.add("bolt-1k", "sideloop", sample{round: 5, figure: -1})
+	r.record.add("bolt-1k", "relay", sample{round: 5, figure: 9})
+	if b := r.report()[0].Bars[1]; b.Ratio != 0 || b.RatioMax != 0 {
+		t.Errorf("with a round that has no ratio: %+v", b)
+	}
+	r.contenders[0].missing = "gone"
+	if b := r.report()[0].Bars[1]; b.Ratio != 0 || b.Median != 9 {
+		t.Errorf("without ours: %+v", b)
+	}
+}
+
+func TestEveryOtherRoundRunsBackwards(t *testing.T) {
+	r := &runner{contenders: contenders(t, "sideloop", "relay", "nghttpx")}
+	for round, first := range map[int]string{1: "sideloop", 2: "nghttpx", 3: "sideloop"} {
+		if all := r.order(round); len(all) != 3 || all[0].ID != first {
+			t.Errorf("round %d begins with %s", round, all[0].ID)
+		}
+	}
+}
+
 func TestAddedLatency(t *testing.T) {
 	r := &runner{contenders: contenders(t, "relay"), scenarios: scenarios(t, "open-bolt")}
-	s := sample{p50: 30, p99: 100, p999: 300, cpu: 5, rss: 9}
-	s.over(sample{p50: 20, p99: 40, p999: 100, cpu: 1})
+	s := sample{p50: 30, p90: 70, p99: 100, p999: 300, cpu: 5, rss: 9}
+	s.over(sample{p50: 20, p90: 40, p99: 40, p999: 100, cpu: 1})
 	r.record.add("open-bolt", "relay", s)
 	var medians []float64
 	for i, sc := range r.report() {
 		b := sc.Bars[0]
 		medians = append(medians, b.Median)
-		if has := b.P50 == 10 && b.P99 == 60 && b.P999 == 200 && b.PeakRSS == 9; has != (i == 0) {
+		if has := b.P50 == 10 && b.P90 == 30 && b.P99 == 60 && b.P999 == 200 && b.PeakRSS == 9; has != (i == 0) {
 			t.Errorf("%s: %+v", sc.Name, b)
 		}
 	}
-	if len(medians) != 4 || medians[0] != 10 || medians[1] != 60 || medians[2] != 200 || medians[3] != 5 {
+	if !slices.Equal(medians, []float64{10, 30, 60, 200, 5}) {
 		t.Errorf("the medians are %v", medians)
+	}
+}
+
+// Where the generator was late in some rounds the tail is of the others, and
+// where it was in all there is none.
+func TestTailThatIsNotTold(t *testing.T) {
+	nan := math.NaN()
+	r := &runner{contenders: contenders(t, "sideloop", "relay"), scenarios: scenarios(t, "open-bolt")}
+	base := sample{p50: 20, p99: 40, p999: nan, tail: "it was late"}
+	for round, p99 := range []float64{50, nan, 70} {
+		ours := sample{round: round, p50: 25, p99: p99, p999: 500}
+		if math.IsNaN(p99) {
+			ours.tail = "it was late too"
+		}
+		theirs := sample{round: round, p50: 30, p99: nan, p999: nan, tail: "late"}
+		ours.over(base)
+		theirs.over(base)
+		r.record.add("open-bolt", "sideloop", ours)
+		r.record.add("open-bolt", "relay", theirs)
+	}
+	all := r.report()
+	p50, p99, p999 := all[0].Bars, all[2].Bars, all[3].Bars
+	if p50[0].Median != 5 || p50[1].Median != 10 || p50[1].Ratio != 2 || p50[0].P99 != 20 || !math.IsNaN(p50[0].P999) || !math.IsNaN(p50[1].P99) {
+		t.Errorf("p50: %+v", p50)
+	}
+	if p99[0].Min != 10 || p99[0].Median != 20 || p99[0].Max != 30 || p99[1].Missing != report.NotTold {
+		t.Errorf("p99: %+v", p99)
+	}
+	if p999[0].Missing != report.NotTold {
+		t.Errorf("p99.9: %+v", p999)
+	}
+	notes := strings.Join(r.notes, "\n")
+	for _, want := range []string{"Sideloop: 3 of 3 rounds do not tell all percentiles; in the first, without a proxy, it was late.", "bare relay: 3 of 3 rounds do not tell all percentiles; in the first, late."} {
+		if !strings.Contains(notes, want) {
+			t.Errorf("no %q in %q", want, notes)
+		}
 	}
 }
 
@@ -184,7 +257,14 @@ func TestJudge(t *testing.T) {
 			}
 		})
 	}
-	s, err := (&runner{}).judge(scenarios(t, "h2-upload")[0], "x", good(), 2, nil)
+	late := good()
+	late.Schedule = &result.Schedule{LateShare: 0.05, LateBy: 1e6}
+	late.Steal = 0.07
+	s, err := (&runner{}).judge(scenarios(t, "open-bolt")[0], "x", late, 2, nil)
+	if err != nil || math.IsNaN(s.p50) || !math.IsNaN(s.p99) || !strings.Contains(s.tail, "5.00 % of the requests") || !strings.Contains(s.tail, "steal") {
+		t.Errorf("a late generator: %+v, %v", s, err)
+	}
+	s, err = (&runner{}).judge(scenarios(t, "h2-upload")[0], "x", good(), 2, nil)
 	if err != nil || s.figure != 0.008 {
 		t.Errorf("a transfer costs %v ms, %v", s.figure, err)
 	}

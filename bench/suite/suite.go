@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/sideloop/sideloop/bench/peers"
@@ -73,7 +74,10 @@ func Run(ctx context.Context, o Options) (report.Suite, error) {
 	err := r.rounds(ctx)
 	s.Scenarios = r.report()
 	s.Notes = append(r.method(), r.notes...)
-	if err != nil {
+	switch {
+	case Interrupted(err):
+		s.Notes = append([]string{"Incomplete: interrupted."}, s.Notes...)
+	case err != nil:
 		s.Notes = append([]string{"Incomplete: " + err.Error()}, s.Notes...)
 	}
 	return s, err
@@ -91,11 +95,11 @@ func (r *runner) prepare(ctx context.Context) error {
 	if r.scenarios, err = selectScenarios(r.Scenarios); err != nil {
 		return err
 	}
-	chosen, err := peers.Select(r.Peers)
+	chosen, err := peers.Select(r.Peers, r.Programs)
 	if err != nil {
 		return err
 	}
-	for _, p := range []*string{&r.Programs.Loopbench, &r.Programs.Sideloop, &r.Programs.MOSN} {
+	for _, p := range []*string{&r.Programs.Loopbench, &r.Programs.Sideloop, &r.Programs.SideloopB, &r.Programs.MOSN} {
 		if *p == "" {
 			continue
 		}
@@ -140,9 +144,13 @@ func (r *runner) note(format string, args ...any) {
 
 // method says how the figures came about.
 func (r *runner) method() []string {
+	rounds := "one round"
+	if r.Rounds > 1 {
+		rounds = fmt.Sprintf("%d rounds", r.Rounds)
+	}
 	notes := []string{
-		fmt.Sprintf("Median of %d rounds with minimum and maximum; in a round each proxy runs each scenario once, newly started, for %v after %v of warm-up.",
-			r.Rounds, r.Measure, warmUp),
+		fmt.Sprintf("Median of %s with minimum and maximum; in a round each proxy runs each scenario once, newly started, for %v after %v of warm-up. A ratio is the median of the ratios of the rounds, with the smallest and the largest.",
+			rounds, r.Measure, warmUp),
 		r.machine.describe(),
 		"CPU is the proxy's user and system time by the kernel's account, over requests whose replies were verified. All traffic is on the loopback interface, without TLS and without access logs.",
 	}
@@ -175,8 +183,7 @@ func (r *runner) turn(ctx context.Context, round int, sc *scenario) error {
 			baseless = fmt.Errorf("without a proxy: %w", baseless)
 		}
 	}
-	for i := range r.contenders {
-		c := &r.contenders[i]
+	for _, c := range r.order(round) {
 		if c.missing != "" || !sc.serves(c.Peer) {
 			continue
 		}
@@ -187,6 +194,7 @@ func (r *runner) turn(ctx context.Context, round int, sc *scenario) error {
 		switch {
 		case err == nil:
 			got.over(base)
+			got.round = round
 			r.record.add(sc.id, c.ID, got)
 		case ctx.Err() == nil:
 			r.record.fail(sc.id, c.ID, err)
@@ -196,6 +204,19 @@ func (r *runner) turn(ctx context.Context, round int, sc *scenario) error {
 		}
 	}
 	return nil
+}
+
+// order is who runs after whom. Every other round runs backwards: whoever always
+// came second would have what the first leaves behind.
+func (r *runner) order(round int) []*contender {
+	var all []*contender
+	for i := range r.contenders {
+		all = append(all, &r.contenders[i])
+	}
+	if round%2 == 0 {
+		slices.Reverse(all)
+	}
+	return all
 }
 
 // attempts is how often a measurement is tried in which not the proxy but the

@@ -113,7 +113,7 @@ func TestInterruptedSuiteKeepsWhatItHas(t *testing.T) {
 		t.Fatalf("%d scenarios, %v", len(s.Scenarios), err)
 	}
 	bars := s.Scenarios[0].Bars
-	if bars[0].Median <= 0 || bars[1].Missing != "not measured before the end" || !strings.HasPrefix(s.Notes[0], "Incomplete: ") {
+	if bars[0].Median <= 0 || bars[1].Missing != "not measured before the end" || !strings.HasPrefix(s.Notes[0], "Incomplete: interrupted") {
 		t.Errorf("%+v, %q", bars, s.Notes)
 	}
 	wantNoTrace(t, tmp)

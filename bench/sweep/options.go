@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/sideloop/sideloop/bench/load"
 )
@@ -21,8 +22,11 @@ type Options struct {
 	Rates            []float64
 	From, To, Factor float64
 
-	// KneeFactor is how many times the lowest p99 so far is past the knee.
+	// KneeFactor is how many times the lowest latency so far is past the knee.
 	KneeFactor float64
+	// KneeAt is the highest percentile that may decide, 99 by default; 90 or 50
+	// make a noisy machine's tail no knee.
+	KneeAt float64
 	// Refine is how often the interval with the knee is halved.
 	Refine int
 }
@@ -43,6 +47,8 @@ func (o *Options) rates() ([]float64, error) {
 	switch {
 	case !(o.KneeFactor > 1):
 		return nil, fmt.Errorf("the knee factor %g is not over 1", o.KneeFactor)
+	case o.KneeAt != 0 && !slices.ContainsFunc(watched[:], func(w watch) bool { return w.percent == o.KneeAt }):
+		return nil, fmt.Errorf("the knee is found at percentile 99, 90 or 50, not %g", o.KneeAt)
 	case o.Refine < 0 || o.Refine > maxRefine:
 		return nil, fmt.Errorf("%d refinements are not between 0 and %d", o.Refine, maxRefine)
 	case o.Load.Duration <= 0:

@@ -4,8 +4,10 @@
 // loop until latency leaves the ground, and narrows down where.
 //
 // A step is past the knee when its p99 is over a multiple of the lowest p99
-// before it, or when under 99 % of the requests due were answered right. A step that is
-// not clearly before the knee is measured once more and the second measurement
+// before it, when the target keeps the rate from being kept, or when under 99 % of
+// the requests due were answered right. Where the generator was too late for the
+// p99 to be the target's, the p90 decides in the same way, or the p50. A step that
+// is not clearly before the knee is measured once more and the second measurement
 // counts, so that one hiccup of the machine does not make a knee. The sweep ends
 // there, or where the figures are the generator's rather than the target's.
 package sweep
@@ -29,13 +31,24 @@ const (
 	// answered is the share of the requests due below which a target does not
 	// keep up.
 	answered = 0.99
-	// busy is the share of its CPU time from which the generator is the limit;
-	// load calls a run invalid from there.
-	busy = 0.8
 	// hopeless is how many invalid steps in a row end a sweep: one may be the
 	// machine's mood, and at higher rates the generator does no better.
 	hopeless = 2
 )
+
+// watch is a percentile that may decide.
+type watch struct {
+	percent float64
+	of      func(*result.Step) int64
+}
+
+// watched are the percentiles that tell where the knee is, the most telling
+// first.
+var watched = [...]watch{
+	{99, func(s *result.Step) int64 { return s.P99 }},
+	{90, func(s *result.Step) int64 { return s.P90 }},
+	{50, func(s *result.Step) int64 { return s.P50 }},
+}
 
 // sweeper is a sweep under way.
 type sweeper struct {
@@ -43,7 +56,7 @@ type sweeper struct {
 	run     Runner
 	notify  func(result.Step)
 	found   *result.Sweep
-	lowest  int64 // p99 of the steps before the knee
+	lowest  [len(watched)]int64 // of the steps before the knee; 0 where none tells
 }
 
 // Run sweeps. Each step that counts is told to notify as soon as it is known.
@@ -126,8 +139,8 @@ func (s *sweeper) measure(ctx context.Context, rate float64) (result.Step, error
 	if err != nil {
 		return step, err
 	}
-	if step.Past == "" && step.Invalid == "" && (s.lowest == 0 || step.P99 < s.lowest) {
-		s.lowest = step.P99
+	if step.Past == "" && step.Invalid == "" {
+		s.learn(&step)
 	}
 	at, _ := slices.BinarySearchFunc(s.found.Steps, rate, func(e result.Step, r float64) int { return cmp.Compare(e.Rate, r) })
 	s.found.Steps = slices.Insert(s.found.Steps, at, step)
@@ -161,28 +174,49 @@ func (s *sweeper) once(ctx context.Context, rate float64) (result.Step, error) {
 func (s *sweeper) judge(rate float64, r *result.Result) result.Step {
 	step := result.Step{
 		Rate: rate, Achieved: r.Rate(), Errors: r.ErrorCount(),
-		P50: r.Latency.At(50), P99: r.Latency.At(99), P999: r.Latency.At(99.9), Max: r.Latency.Max(),
-		GeneratorBusy: r.Generator.Busy,
+		P50: r.Latency.At(50), P90: r.Latency.At(90), P99: r.Latency.At(99), P999: r.Latency.At(99.9), Max: r.Latency.Max(),
+		GeneratorBusy: r.Generator.Busy, ToldTo: r.ToldTo(),
 	}
 	if len(r.Targets) > 0 {
 		step.CPU = r.Targets[0].MicrosPerRequest
 	}
 	// One request may fall on either side of the end.
 	due := rate * s.options.Load.Duration.Seconds()
-	short := float64(r.Requests+1) < answered*due
+	limited := r.Schedule != nil && r.Schedule.Limit == result.LimitTarget
 	switch {
-	// A target that does not keep up makes a run invalid too; that is a knee
-	// as long as the generator could have done more.
-	case r.Invalid != "" && (!short || step.GeneratorBusy > busy):
+	case limited:
+		step.Past = r.Invalid
+	case r.Invalid != "":
 		step.Invalid = r.Invalid
-	case short:
+	case float64(r.Requests+1) < answered*due:
 		step.Past = result.Share.Format(float64(r.Requests)/due) + " of the requests due were answered right"
-		if r.Invalid != "" {
-			step.Past += "; " + r.Invalid
-		}
-	case s.lowest > 0 && float64(step.P99) > s.options.KneeFactor*float64(s.lowest):
-		step.Past = fmt.Sprintf("p99 is %s, over %g times the lowest of %s", result.Latency.Format(float64(step.P99)),
-			s.options.KneeFactor, result.Latency.Format(float64(s.lowest)))
+	default:
+		step.Past = s.slow(&step)
 	}
 	return step
+}
+
+// learn takes in the latencies of a step before the knee.
+func (s *sweeper) learn(step *result.Step) {
+	for i, w := range watched {
+		if v := w.of(step); step.Tells(w.percent) && (s.lowest[i] == 0 || v < s.lowest[i]) {
+			s.lowest[i] = v
+		}
+	}
+}
+
+// slow says why a step's latency is past the knee; empty when it is not. The
+// first percentile decides that this step tells and one before it told.
+func (s *sweeper) slow(step *result.Step) string {
+	for i, w := range watched {
+		if s.lowest[i] == 0 || !step.Tells(w.percent) || s.options.KneeAt > 0 && w.percent > s.options.KneeAt {
+			continue
+		}
+		if v := w.of(step); float64(v) > s.options.KneeFactor*float64(s.lowest[i]) {
+			return fmt.Sprintf("p%g is %s, over %g times the lowest of %s", w.percent, result.Latency.Format(float64(v)),
+				s.options.KneeFactor, result.Latency.Format(float64(s.lowest[i])))
+		}
+		return ""
+	}
+	return ""
 }

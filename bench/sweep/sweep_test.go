@@ -117,14 +117,15 @@ func TestFindsSaturation(t *testing.T) {
 		r.Latency.Reset()
 		r.Latency.Record(1e6)
 		if r.Command.Rate > 10_000 {
-			r.Invalid = "under 99 % of what was due had been sent"
+			r.Invalid = "the rate is not kept"
+			r.Schedule = &result.Schedule{Limit: result.LimitTarget}
 		}
 	}}
 	o := options()
 	o.Rates = []float64{5000, 9000, 12_000, 20_000}
 	o.Refine = 0
 	s := swept(t, o, q)
-	want := &result.Knee{Below: 9000, Above: 12_000, Why: "83.3 % of the requests due were answered right; under 99 % of what was due had been sent"}
+	want := &result.Knee{Below: 9000, Above: 12_000, Why: "the rate is not kept"}
 	if diff := cmp.Diff(want, s.Knee); diff != "" {
 		t.Error(diff)
 	}
@@ -134,8 +135,61 @@ func TestFindsSaturation(t *testing.T) {
 	if want := []float64{5000, 9000, 12_000, 12_000}; !slices.Equal(q.asked, want) {
 		t.Errorf("asked for %v, want %v", q.asked, want)
 	}
-	if s.KneeText() != "The knee is between 9,000/s and 12,000/s: 83.3 % of the requests due were answered right; under 99 % of what was due had been sent" {
+	if s.KneeText() != "The knee is between 9,000/s and 12,000/s: the rate is not kept" {
 		t.Error(s.KneeText())
+	}
+}
+
+// A generator that is late now and then blurs the tail: the knee is where the
+// percentiles say that are left, each against its own kind.
+func TestKneeWithoutTail(t *testing.T) {
+	for _, c := range []struct {
+		late float64 // of all steps but the first
+		want string
+	}{
+		{0, "p99 is "}, {0.005, "p99 is "}, {0.05, "p90 is "}, {0.15, "p50 is "},
+	} {
+		q := &queue{capacity: 20_000, change: func(n int, r *result.Result) {
+			r.Schedule = &result.Schedule{LateShare: c.late}
+			if n == 0 {
+				r.Schedule.LateShare = 0
+			}
+		}}
+		s := swept(t, options(), q)
+		if s.Knee == nil || !strings.HasPrefix(s.Knee.Why, c.want) || s.Knee.Below > 14_000 || s.Knee.Above < 13_000 {
+			t.Errorf("late share %v: %+v, want %q", c.late, s.Knee, c.want)
+		}
+	}
+}
+
+// Whoever does not trust the tail lets another percentile decide.
+func TestKneeAt(t *testing.T) {
+	for at, want := range map[float64]string{0: "p99 is ", 99: "p99 is ", 90: "p90 is ", 50: "p50 is "} {
+		o := options()
+		o.KneeAt = at
+		if s := swept(t, o, &queue{capacity: 20_000}); s.Knee == nil || !strings.HasPrefix(s.Knee.Why, want) {
+			t.Errorf("%v: %+v, want %q", at, s.Knee, want)
+		}
+	}
+	o := options()
+	o.KneeAt = 95
+	if _, err := Run(t.Context(), o, (&queue{}).run, nil); err == nil || !strings.Contains(err.Error(), "percentile 99, 90 or 50, not 95") {
+		t.Error(err)
+	}
+}
+
+// Errors of a target that answers everything are a knee too.
+func TestErrorsAreAKnee(t *testing.T) {
+	q := &queue{capacity: 1e6, change: func(_ int, r *result.Result) {
+		if r.Command.Rate > 2000 {
+			r.Requests -= r.Requests / 50
+		}
+	}}
+	o := options()
+	o.Rates = []float64{1000, 3000}
+	o.Refine = 0
+	if s := swept(t, o, q); s.Knee == nil || s.Knee.Why != "98.0 % of the requests due were answered right" {
+		t.Errorf("%+v", s.Knee)
 	}
 }
 

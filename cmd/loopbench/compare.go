@@ -117,6 +117,9 @@ func printComparison(w io.Writer, c *result.Comparison) error {
 			if r.Invalid != "" {
 				_, _ = fmt.Fprintf(w, "INVALID: %s: %s\n", s.RunName(i), r.Invalid)
 			}
+			if text := r.TailText(); text != "" {
+				_, _ = fmt.Fprintf(w, "TAIL: %s: %s\n", s.RunName(i), text)
+			}
 			if r.Partial != "" {
 				_, _ = fmt.Fprintf(w, "PARTIAL: %s: %s\n", s.RunName(i), r.Partial)
 			}
@@ -133,7 +136,10 @@ func printComparison(w io.Writer, c *result.Comparison) error {
 
 // comparedText is one cell of the table.
 func comparedText(u result.Unit, v result.Cell, ratio bool) string {
-	if v.Runs == 0 {
+	switch {
+	case v.Runs == 0 && v.Untold > 0:
+		return "not told"
+	case v.Runs == 0:
 		return "-"
 	}
 	text := u.Format(v.Median)
@@ -148,6 +154,9 @@ func comparedText(u result.Unit, v result.Cell, ratio bool) string {
 	}
 	if v.Max > v.Min {
 		text += fmt.Sprintf("  (%s to %s)", u.Format(v.Min), u.Format(v.Max))
+	}
+	if v.Untold > 0 {
+		text += fmt.Sprintf("  not told by %d", v.Untold)
 	}
 	return text
 }

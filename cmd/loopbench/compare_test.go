@@ -57,12 +57,40 @@ mean 2.00 ms 1.00 ms 0.50x
 requests 1,000 4,000 4.00x
 errors 0 0
 error_rate 0 % 0 %
+steal 0 % 0 %
 `
 	if got := squeezed(out); got != want {
 		t.Errorf("got:\n%s", got)
 	}
 	if html, err := os.ReadFile(page); err != nil || !bytes.Contains(html, []byte("<title>before, after</title>")) {
 		t.Error(err)
+	}
+}
+
+// What a run does not tell is not compared, and why is said.
+func TestCompareUntold(t *testing.T) {
+	dir := t.TempDir()
+	a := writeResult(t, filepath.Join(dir, "a.json"), "before", 1000, 2)
+	b := writeResult(t, filepath.Join(dir, "b.json"), "after", 4000, 1)
+	r, err := result.Read(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Schedule = &result.Schedule{LateShare: 0.03, LateBy: 1e6, Lateness: result.NewHistogram()}
+	if err := r.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	code, out, problem := loopbench(t, "compare", a, b)
+	if code != exitOK || problem != "" {
+		t.Fatal(code, problem)
+	}
+	for _, want := range []string{
+		"p90 2.00 ms 1.00 ms 0.50x\n", "p99 2.00 ms not told\n", "max 2.00 ms not told\n", "mean 2.00 ms not told\n",
+		"TAIL: after: the generator noticed 3.00 % of the requests more than 1.00 ms after they were due: what is beyond p97 is not the target's alone\n",
+	} {
+		if got := squeezed(out); !strings.Contains(got, want) {
+			t.Errorf("no %q in:\n%s", want, got)
+		}
 	}
 }
 

@@ -84,7 +84,7 @@ func (v *liveView) bar(p load.Progress) string {
 
 func (v *liveView) figures(p load.Progress) string {
 	line := "  " + result.PerSecond.Format(p.RateNow)
-	if p.Requests > 0 {
+	if p.P50 > 0 {
 		line += "  p50 " + result.Latency.Format(float64(p.P50)) + "  p99 " + result.Latency.Format(float64(p.P99))
 	}
 	if !p.Warming {

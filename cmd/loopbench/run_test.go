@@ -123,8 +123,11 @@ func TestSummary(t *testing.T) {
 		Partial: "interrupted", Invalid: "the generator slept", Elapsed: 2, Requests: 3000,
 		Errors:  map[string]uint64{"timeout": 7, "http_503": 20, "connection_lost": 7},
 		Latency: result.NewHistogram(), Service: result.NewHistogram(), Delay: result.NewHistogram(),
-		Command: result.Command{Target: "t:1", Protocol: "http2", Connections: 3, InFlight: 2, BodyBytes: 5, Rate: 1500},
+		Command:  result.Command{Target: "t:1", Protocol: "http2", Connections: 3, InFlight: 2, BodyBytes: 5, Rate: 1500},
+		Schedule: &result.Schedule{Due: 3034, Sent: 3030, LateShare: 0.025, LateBy: 1e6, Lateness: result.NewHistogram()},
+		Steal:    0.0412,
 	}
+	r.Schedule.Lateness.Record(50_000)
 	for i := range int64(1000) {
 		r.Latency.Record(i * 1000)
 		r.Service.Record(i * 500)
@@ -136,14 +139,36 @@ INVALID    the generator slept
 load       http2 to t:1, 1,500/s open loop, 3 connections with 2 in flight, 5 byte body
 requests   3,000 in 2s, 1,500/s
 errors     34 (1.12 %): http_503 20, connection_lost 7, timeout 7
-latency    p50 499 µs  p90 899 µs  p99 989 µs  p99.9 998 µs  max 999 µs
+latency    p50 499 µs  p90 899 µs  p99 989 µs?  p99.9 998 µs?  max 999 µs?
 service    p50 250 µs  p90 450 µs  p99 495 µs  p99.9 499 µs  max 500 µs
-delay      no request was answered right
+delay      none
+schedule   3,034 due, 3,030 sent, 2.50 % noticed more than 1.00 ms late
+lateness   p50 50.0 µs  p90 50.0 µs  p99 50.0 µs  p99.9 50.0 µs  max 50.0 µs
+?          the generator noticed 2.50 % of the requests more than 1.00 ms after they were due, while the host took 4.12 % of the machine's CPU time away (steal): what is beyond p97.5 is not the target's alone
 content    0 B sent, 0 B read
 generator  0 % busy, 0.00 s user, 0.00 s system
+machine    4.12 % of its CPU time was the host's for others (steal)
 `
 	if b.String() != want {
 		t.Errorf("printed:\n%s\nwant:\n%s", &b, want)
+	}
+}
+
+// A threshold on what the generator was too late to tell fails as that, and one
+// on what is left is decided.
+func TestVerdictOfALateRun(t *testing.T) {
+	r := &result.Result{Requests: 1000, Elapsed: 1, Latency: result.NewHistogram(), Schedule: &result.Schedule{LateShare: 0.05}}
+	r.Latency.Record(1000)
+	for text, want := range map[string]string{"p99>1s": "--fail-if p99>1s cannot be told: p99 is 1.02 µs, but the generator", "p90>1s": ""} {
+		threshold, err := result.ParseThreshold(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		got := verdict(&b, r, []result.Threshold{threshold})
+		if (got == nil) != (want == "") || got != nil && !strings.HasPrefix(got.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, got, want)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -21,8 +22,9 @@ type suiteCommand struct {
 	Rounds   int      `help:"How often each proxy runs each scenario." default:"3"`
 	Seconds  float64  `help:"How long it runs it." default:"2.5"`
 	Scenario []string `help:"Only these scenarios; an unknown one lists them." placeholder:"ID"`
-	Peer     []string `help:"Only these proxies; an unknown one lists them." placeholder:"ID"`
+	Peer     []string `aliases:"ways" help:"Only these proxies; an unknown one lists them." placeholder:"ID"`
 	Sideloop string   `help:"The proxy's binary. Default: sideloop beside loopbench." placeholder:"FILE"`
+	Second   string   `name:"sideloop-b" help:"Another build of it, to set beside it as sideloop-b." placeholder:"FILE"`
 	Mosn     string   `help:"MOSN's binary, if it is to take part." env:"MOSN_BIN" placeholder:"FILE"`
 	HTML     string   `name:"html" help:"Write the report here." placeholder:"FILE"`
 	Markdown string   `help:"Write the table here. Default: standard output." placeholder:"FILE"`
@@ -34,6 +36,14 @@ func (s *suiteCommand) Run(ctx context.Context, o output) error {
 	loopbench, err := os.Executable()
 	if err != nil {
 		return err
+	}
+	for _, program := range []string{s.Sideloop, s.Second} {
+		if program == "" {
+			continue
+		}
+		if _, err := exec.LookPath(program); err != nil {
+			return err
+		}
 	}
 	if s.Sideloop == "" {
 		s.Sideloop = filepath.Join(filepath.Dir(loopbench), "sideloop")
@@ -49,13 +59,16 @@ func (s *suiteCommand) Run(ctx context.Context, o output) error {
 	found, err := suite.Run(ctx, suite.Options{
 		Rounds: s.Rounds, Measure: time.Duration(s.Seconds * float64(time.Second)),
 		Scenarios: s.Scenario, Peers: s.Peer, JSON: s.JSON, Log: o.err,
-		Programs: peers.Programs{Loopbench: loopbench, Sideloop: s.Sideloop, MOSN: s.Mosn},
+		Programs: peers.Programs{Loopbench: loopbench, Sideloop: s.Sideloop, SideloopB: s.Second, MOSN: s.Mosn},
 	})
 	if suite.Interrupted(err) {
 		err = errors.New("interrupted; the report has what was measured until then")
 	}
 	if len(found.Scenarios) == 0 {
 		return err
+	}
+	if err == nil && !found.Measured() {
+		err = errors.New("nothing was measured; the report says why")
 	}
 	return errors.Join(err, s.write(o, found))
 }

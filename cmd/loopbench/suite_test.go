@@ -75,6 +75,9 @@ func TestSuiteRefuses(t *testing.T) {
 		want string
 	}{
 		{"unknown scenario", "suite --scenario nonsense", exitFail, "there are bolt-128, "},
+		{"no second Sideloop", "suite --sideloop-b /nowhere/sideloop", exitFail, "/nowhere/sideloop"},
+		{"no Sideloop", "suite --sideloop /nowhere/sideloop", exitFail, "/nowhere/sideloop"},
+		{"unknown way", "suite --ways envoy", exitFail, "there are sideloop, sideloop-b, "},
 		{"unknown peer", "suite --peer envoy", exitFail, "there are sideloop, "},
 		{"no rounds", "suite --rounds 0", exitFail, "rounds"},
 		{"no time", "suite --seconds 0.1", exitFail, "measurement"},

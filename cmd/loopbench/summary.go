@@ -28,13 +28,24 @@ func printSummary(w io.Writer, r *result.Result) {
 	line("requests", "%s in %v, %s", result.Number.Format(float64(r.Requests)),
 		time.Duration(r.Elapsed*1e9).Round(time.Millisecond), result.PerSecond.Format(r.Rate()))
 	line("errors", "%s", errorText(r))
-	printLatencies(line, "latency", r.Latency)
+	printLatencies(line, "latency", r.Latency, r.Tells)
 	if r.Service != nil {
-		printLatencies(line, "service", r.Service)
-		printLatencies(line, "delay", r.Delay)
+		printLatencies(line, "service", r.Service, all)
+		printLatencies(line, "delay", r.Delay, all)
+	}
+	if s := r.Schedule; s != nil {
+		line("schedule", "%s due, %s sent, %s noticed more than %s late", result.Number.Format(float64(s.Due)), result.Number.Format(float64(s.Sent)),
+			result.Share.Format(s.LateShare), result.Latency.Format(float64(s.LateBy)))
+		printLatencies(line, "lateness", s.Lateness, all)
+	}
+	if text := r.TailText(); text != "" {
+		line("?", "%s", text)
 	}
 	line("content", "%s sent, %s read", result.Bytes.Format(float64(r.BytesSent)), result.Bytes.Format(float64(r.BytesRead)))
 	line("generator", "%.0f %% busy, %.2f s user, %.2f s system", 100*r.Generator.Busy, r.Generator.User, r.Generator.System)
+	if r.Steal > 0 {
+		line("machine", "%s of its CPU time was the host's for others (steal)", result.Share.Format(r.Steal))
+	}
 	for _, p := range r.Targets {
 		line("target", "%s (%d): %s per request, %.2f s user, %.2f s system, peak RSS %s", p.Name, p.PID,
 			result.CPU.Format(p.MicrosPerRequest), p.User, p.System, result.Bytes.Format(float64(p.PeakRSS)))
@@ -72,14 +83,24 @@ func errorText(r *result.Result) string {
 // percentiles are those of the summary, beside the maximum.
 var percentiles = []float64{50, 90, 99, 99.9}
 
-func printLatencies(line func(string, string, ...any), label string, h *result.Histogram) {
+// all is for distributions in which the generator's lateness is no fault.
+func all(float64) bool { return true }
+
+// printLatencies marks with ? what cannot be told of the target.
+func printLatencies(line func(string, string, ...any), label string, h *result.Histogram, tells func(p float64) bool) {
 	if h.Count() == 0 {
-		line(label, "no request was answered right")
+		line(label, "none")
 		return
+	}
+	mark := func(p float64) string {
+		if tells(p) {
+			return ""
+		}
+		return "?"
 	}
 	var b strings.Builder
 	for _, p := range percentiles {
-		fmt.Fprintf(&b, "p%v %s  ", p, result.Latency.Format(float64(h.At(p))))
+		fmt.Fprintf(&b, "p%v %s%s  ", p, result.Latency.Format(float64(h.At(p))), mark(p))
 	}
-	line(label, "%smax %s", b.String(), result.Latency.Format(float64(h.Max())))
+	line(label, "%smax %s%s", b.String(), result.Latency.Format(float64(h.Max())), mark(100))
 }

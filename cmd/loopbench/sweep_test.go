@@ -33,7 +33,11 @@ func TestSweep(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	lines := slices.Collect(strings.Lines(out))
-	if len(lines) != len(s.Steps)+2 || !strings.HasPrefix(squeezed(out), "asked for achieved p50 p99 p99.9 busy\n200/s ") || lines[len(lines)-1] != s.KneeText()+"\n" {
+	extra := 0
+	if blurred(s) {
+		extra = 1
+	}
+	if len(lines) != len(s.Steps)+2+extra || !strings.HasPrefix(squeezed(out), "asked for achieved p50 p90 p99 p99.9 busy\n200/s ") || lines[len(lines)-1] != s.KneeText()+"\n" {
 		t.Errorf("printed:\n%s", out)
 	}
 	if code, out, problem := loopbench(t, "report", file, "-o", again); code != exitOK {
@@ -68,6 +72,19 @@ func TestSweepRefuses(t *testing.T) {
 	}
 	if entries, _ := os.ReadDir(dir); len(entries) != 0 {
 		t.Error("left behind:", entries)
+	}
+}
+
+// What a step does not tell is marked, and the mark is explained.
+func TestSweepMarksWhatIsNotTold(t *testing.T) {
+	step := result.Step{Rate: 1000, Achieved: 1000, P50: 1e5, P90: 2e5, P99: 3e5, P999: 4e5, ToldTo: 95}
+	var b bytes.Buffer
+	(&stepPrinter{w: &b, headed: true}).print(step)
+	if got := squeezed(b.String()); !strings.HasPrefix(got, "1,000/s 1,000/s 100 µs 200 µs 300 µs? 400 µs? 0 %") {
+		t.Errorf("%q", got)
+	}
+	if !blurred(&result.Sweep{Steps: []result.Step{{ToldTo: 100}, step}}) || blurred(&result.Sweep{Steps: []result.Step{{ToldTo: 100}}}) {
+		t.Error("the mark is not explained where it stands")
 	}
 }
 
