@@ -4,7 +4,9 @@ package test
 
 import (
 	"bytes"
+	"io"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -295,6 +297,57 @@ func TestTunnelRefusedUpstream(t *testing.T) {
 	}
 	up.wantReset()
 	p.wantOK(1)
+}
+
+// The same with peers that are not scripted: net/http on both ends.
+func TestTunnelOfNetHTTP(t *testing.T) {
+	up := startH2Service(t, "127.0.0.1:0", func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodConnect || r.Host != "far:22" {
+			t.Errorf("the server got %s %s", r.Method, r.Host)
+		}
+		flush := w.(http.Flusher).Flush
+		flush()
+		b := make([]byte, 32<<10)
+		for n, err := r.Body.Read(b); n > 0 || err == nil; n, err = r.Body.Read(b) {
+			w.Write(b[:n])
+			flush()
+			if bytes.HasSuffix(b[:n], []byte("leave")) {
+				return
+			}
+		}
+		// The client's end is not ours.
+		w.Write([]byte("bye"))
+	})
+	p := startProxy(t, allowConnect(configOf(hop{name: "in", listen: "127.0.0.1:0", down: "Http2", up: "Http2", hosts: []string{up.address()}})))
+	client := newH2Client(t)
+	open := func() (*io.PipeWriter, *http.Response) {
+		r, w := io.Pipe()
+		q, _ := http.NewRequest(http.MethodConnect, "http://"+p.address("in"), r)
+		q.Host = "far:22"
+		q.Header.Set("Service", service)
+		reply, err := client.Do(q)
+		if err != nil || reply.StatusCode != 200 {
+			t.Fatalf("%v, %v", reply, err)
+		}
+		t.Cleanup(func() { reply.Body.Close() })
+		return w, reply
+	}
+	const size = 1 << 20
+	w, r := open()
+	go func() {
+		w.Write(body(size))
+		w.Close()
+	}()
+	if b, err := io.ReadAll(r.Body); err != nil || !bytes.Equal(b, append(bytes.Clone(body(size)), "bye"...)) {
+		t.Errorf("%d bytes, %v", len(b), err)
+	}
+	w, r = open()
+	go w.Write([]byte("please leave"))
+	if b, err := io.ReadAll(r.Body); err != nil || string(b) != "please leave" {
+		t.Errorf("%q, %v", b, err)
+	}
+	w.Close()
+	p.wantOK(2)
 }
 
 // The route's timeout is for the tunnel's beginning.
