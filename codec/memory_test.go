@@ -93,8 +93,27 @@ func TestArenaKeepsEarlierCopies(t *testing.T) {
 	if empty := a.Keep([]byte{}); empty == nil {
 		t.Error("empty became nil")
 	}
+	before := a.Size()
+	if a.Account(50); a.Size() != before+50 {
+		t.Errorf("size %d after accounting 50 more than %d", a.Size(), before)
+	}
 	a.Reset(10)
 	if cap(a.bytes) != 0 {
 		t.Errorf("%d bytes outlive a reset that keeps 10", cap(a.bytes))
 	}
 }
+
+// Heads whose views were large are not kept either.
+func TestArenaDropsLargeHeads(t *testing.T) {
+	var a Arena
+	for _, views := range []int{100, 101} {
+		a.SetHead(HTTP2, fakeHead{})
+		a.Account(views)
+		a.Reset(100)
+		if kept := a.Head(HTTP2) != nil; kept != (views <= 100) || a.Size() != 0 {
+			t.Errorf("after %d bytes of views: kept %v, size %d", views, kept, a.Size())
+		}
+	}
+}
+
+type fakeHead struct{ Head }

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"io"
 	"testing"
+	"time"
 
 	"golang.org/x/net/http2"
 	xhpack "golang.org/x/net/http2/hpack"
@@ -231,6 +232,10 @@ func newFuzzer(t *testing.T, choices []byte) (*fuzzer, *Limits) {
 	l.MaxStreams = 8
 	l.OverheadBurst, l.ResetBurst = 50, 20
 	l.Connect = z.choose(2) == 1
+	// Small enough that inputs of a few hundred bytes drain and stall.
+	l.Glitches, l.GlitchRate = 10*z.choose(10), 1
+	l.StallTime = time.Duration(1+z.choose(3)) * time.Second
+	l.Backlog = 1 << (8 + z.choose(16))
 	return z, &l
 }
 

@@ -53,7 +53,6 @@ func (c *conn) openRequest(m *message, tooLarge bool) {
 		return
 	}
 	c.maxID = id
-	c.earn(slackPerStream)
 	switch {
 	case c.block.selfParent:
 		c.refuseRequest(codeProtocolError, "priority_self")

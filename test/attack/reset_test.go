@@ -205,17 +205,18 @@ func TestCitizensResets(t *testing.T) {
 func TestCitizensLateFrames(t *testing.T) {
 	w := newWorld(t, setup{route: `, "timeout": "100ms"`, hostSettings: noWindow, held: 1 << 20})
 	a := w.open()
+	a.Send(peer.WindowUpdate(0, 1<<30)) // for the bodies of the answers
 	request := peer.Plain("POST", "/host")
 	const batch = 200
 	body := make([]byte, 2000)
-	for round := range full(50, 10) {
+	for round := range full(50, 14) {
 		a.Repeat(batch, stall, func(i int) []byte {
 			id := odd(round*batch + i)
-			return append(peer.Headers(id, request, peer.EndHeaders), peer.Data(id, body, 0)...)
+			return append(peer.Headers(id, request, peer.EndHeaders), peer.Data(id, body[:100], 0)...)
 		})
 		a.Until("all were answered", func(s *peer.Seen) bool { return len(s.Statuses) == (round+1)*batch })
 		// Each was answered and reset; all go on.
-		for range 3 {
+		for range 20 {
 			a.Repeat(batch, stall, func(i int) []byte { return peer.Data(odd(round*batch+i), body, 0) })
 		}
 		a.Repeat(batch, stall, func(i int) []byte { return peer.Data(odd(round*batch+i), nil, peer.EndStream) })

@@ -234,11 +234,16 @@ func (w *world) deaf(settings ...setting) *peer.Client {
 
 func (w *world) stats() *stats.Block {
 	w.t.Helper()
-	b, err := w.proxy.Stats()
-	if err != nil {
-		w.t.Fatal(err)
+	// The peers share the machine with the loop, which may have to wait.
+	for deadline := time.Now().Add(peer.Patience); ; {
+		b, err := w.proxy.Stats()
+		if err == nil {
+			return b
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatal(err)
+		}
 	}
-	return b
 }
 
 // wantGlitch waits until the anomaly has been counted at least n times.

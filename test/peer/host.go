@@ -39,10 +39,10 @@ type Counts struct {
 // Exchange is one request of which the head has come, or also the end.
 type Exchange struct {
 	*http2.Framer
-	Conn   net.Conn
-	ID     uint32
-	Path   string
-	Method string
+	Conn net.Conn
+	ID   uint32
+	// Request is the head; its fields are the host's to keep.
+	Request *http2.MetaHeadersFrame
 	// Number counts the requests of the connection from 1.
 	Number int
 
@@ -150,7 +150,7 @@ func (h *Host) serve(c net.Conn) {
 			number++
 			live[id] = true
 			h.count(func(n *Counts) { n.InFlight++; n.Requests++ })
-			x := &Exchange{Framer: fr, Conn: c, ID: id, Number: number, Path: f.PseudoValue("path"), Method: f.PseudoValue("method"), host: h, block: encoder.Block}
+			x := &Exchange{Framer: fr, Conn: c, ID: id, Number: number, Request: f, host: h, block: encoder.Block}
 			h.script(x)
 			if x.host == nil {
 				delete(live, id)
