@@ -47,6 +47,8 @@ var arrows = map[string][]string{
 var onlyImporter = map[string]string{
 	"github.com/panjf2000/gnet": "eventloop",
 	"golang.org/x/net":          "", // tests only
+	"google.golang.org/grpc":    "",
+	"github.com/summerwind":     "",
 }
 
 func TestImportsFollowTheArrows(t *testing.T) {
