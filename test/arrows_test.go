@@ -49,6 +49,8 @@ var arrows = map[string][]string{
 var onlyImporter = map[string]string{
 	"github.com/panjf2000/gnet": "eventloop",
 	"golang.org/x/net":          "test/peer",
+	"google.golang.org/grpc":    "",
+	"github.com/summerwind":     "",
 }
 
 func TestImportsFollowTheArrows(t *testing.T) {
