@@ -102,6 +102,14 @@ func (m *Memory) Unhold(h *Holding, n int) {
 	}
 }
 
+// Touch notes that the holder of h makes progress though it holds no less.
+func (m *Memory) Touch(h *Holding) {
+	if h.bytes > 0 && h != m.freshest {
+		m.unlink(h)
+		m.link(h)
+	}
+}
+
 // Relieve evicts holders that have made no progress for longest until the loop
 // is within HoldLimit.
 func (m *Memory) Relieve() {

@@ -75,6 +75,15 @@ type ServerSession interface {
 	Session
 }
 
+// LeaveSession is a ServerSession whose messages state their length, so that it
+// can tell that one will not be completed.
+type LeaveSession interface {
+	// PeerLeft tells that the peer has finished sending and that, behind what
+	// Feed consumed, no more than unread bytes are left. It comes only while
+	// reading is paused; PeerClosed follows when they were consumed.
+	PeerLeft(unread int)
+}
+
 // ClientSession is a session in the client role.
 type ClientSession interface {
 	Session

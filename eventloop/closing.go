@@ -140,7 +140,8 @@ func (c *Conn) onFIN() {
 	switch {
 	case c.phase == phaseClosing:
 	case c.paused || c.in != nil:
-		c.finHeld = true
+		c.finHeld, c.left = true, true
+		c.watchLeave()
 	default:
 		c.callPeerClosed()
 	}

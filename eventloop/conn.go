@@ -7,6 +7,7 @@ import (
 
 	"github.com/panjf2000/gnet/v2"
 	"github.com/valyala/bytebufferpool"
+	"golang.org/x/sys/unix"
 )
 
 // Handler is what a connection reports to. All its methods are called on the
@@ -26,6 +27,15 @@ type Handler interface {
 	OnPeerClosed(c *Conn)
 	// OnClose is the last call, and comes exactly once.
 	OnClose(c *Conn, cause Cause)
+}
+
+// LeaveHandler is a Handler that wants to know early of a peer that has finished
+// sending while reading is paused.
+type LeaveHandler interface {
+	// OnPeerLeft tells that no more than unread bytes will come before
+	// OnPeerClosed. Reading is still paused. It comes once per pause at
+	// most; for Unix sockets only when the FIN itself was read already.
+	OnPeerLeft(c *Conn, unread int)
 }
 
 const (
@@ -89,6 +99,7 @@ type flags struct {
 	progress bool // bytes were taken since the closing timer looked
 	finSeen  bool // the peer's FIN has arrived
 	finHeld  bool // and the handler, which is paused, has not been told
+	left     bool // the peer's FIN has arrived behind what was not read
 	owned    bool // gnet has let go; fd is ours
 	watched  bool // fd is in the watcher's set
 	broken   bool // a write failed; what the peer sent before is still read
@@ -126,6 +137,7 @@ type noticeSet uint8
 const (
 	noticeWritable noticeSet = 1 << iota
 	noticeInput              // kept bytes, or a held FIN
+	noticeLeft
 	noticeEnd
 )
 
@@ -149,6 +161,9 @@ func (n *connNotice) Run() {
 	if set&noticeWritable != 0 && c.writable() && !c.blocked {
 		c.callWritable()
 	}
+	if set&noticeLeft != 0 && c.phase == phaseOpen && c.paused {
+		c.callPeerLeft()
+	}
 	if set&noticeInput != 0 && c.phase == phaseOpen && !c.paused {
 		c.offerKept()
 	}
@@ -157,6 +172,19 @@ func (n *connNotice) Run() {
 func (c *Conn) callWritable() {
 	defer c.loop.rescue("OnWritable", c)
 	c.handler.OnWritable(c)
+}
+
+// callPeerLeft counts what was not read; the FIN is behind it.
+func (c *Conn) callPeerLeft() {
+	defer c.loop.rescue("OnPeerLeft", c)
+	unread, err := unix.IoctlGetInt(c.fd, unix.SIOCINQ)
+	if err != nil {
+		return // the end of the connection is on its way
+	}
+	if c.in != nil {
+		unread += len(c.in.B) - c.read
+	}
+	c.handler.(LeaveHandler).OnPeerLeft(c, unread)
 }
 
 func (c *Conn) callPeerClosed() {

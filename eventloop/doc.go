@@ -52,7 +52,8 @@
 //
 // # The end of a connection
 //
-// The peer's FIN is [Handler.OnPeerClosed], and writing goes on. [Conn.Close]
+// The peer's FIN is [Handler.OnPeerClosed], and writing goes on. A handler that
+// does not read is told of it ahead of time by [LeaveHandler]. [Conn.Close]
 // sends all there is, then the FIN, and drops input until the peer's FIN, within
 // LingerTimeout. [Conn.Abort] sends a reset. An error of write does not hide what
 // the peer said before it left: that is read first.

@@ -9,7 +9,7 @@ import (
 )
 
 // PauseRead stops reading: the peer soon cannot send any more, and its FIN is
-// not noticed until ResumeRead. One read that is under way may still add to the
+// not noticed until ResumeRead, but by a LeaveHandler. One read that is under way may still add to the
 // kept bytes.
 func (c *Conn) PauseRead() {
 	if c.phase == phaseOpen && !c.paused {
@@ -101,6 +101,19 @@ func (c *Conn) offerKept() {
 	}
 }
 
+// watchLeave looks out for the FIN of a peer that is not read, for a handler that
+// wants to know.
+func (c *Conn) watchLeave() {
+	if _, ok := c.handler.(LeaveHandler); !ok {
+		return
+	}
+	if c.left {
+		c.notify(noticeLeft)
+	} else {
+		c.rewatch()
+	}
+}
+
 // applyMask tells the kernel about a pause or its end. gnet itself changes the
 // mask only when its own output buffer fills, which this package never uses.
 //
@@ -121,6 +134,7 @@ func (c *Conn) applyMask() {
 		err = p.listen(c.fd, unix.EPOLL_CTL_ADD)
 	case c.muted:
 		err = p.mute(c.fd)
+		c.watchLeave()
 	default:
 		err = p.listen(c.fd, unix.EPOLL_CTL_MOD)
 	}

@@ -260,7 +260,14 @@ func (c *Conn) judge() {
 
 // rewatch asks the watcher for the connection's next event.
 func (c *Conn) rewatch() {
-	err := c.loop.watch.arm(c.fd, c.id, c.waiting, !c.watched)
+	var events uint32
+	if c.waiting {
+		events |= unix.EPOLLOUT
+	}
+	if _, ok := c.handler.(LeaveHandler); ok && c.muted && !c.left && !c.owned && !c.unix {
+		events |= unix.EPOLLRDHUP
+	}
+	err := c.loop.watch.arm(c.fd, c.id, events, !c.watched)
 	if err != nil {
 		c.end(causeOf(err), err)
 		return
@@ -275,6 +282,19 @@ func (c *Conn) onWatch(events uint32) {
 	}
 	if c.owned && events&(unix.EPOLLERR|unix.EPOLLHUP) != 0 {
 		c.onHangUp()
+		return
+	}
+	if events&unix.EPOLLRDHUP != 0 && !c.owned && !c.left {
+		c.left = true
+		if c.muted {
+			c.notify(noticeLeft)
+		}
+		if c.waiting && events&unix.EPOLLOUT == 0 {
+			c.rewatch()
+			return
+		}
+	}
+	if !c.waiting && !c.owned {
 		return
 	}
 	c.waiting = false

@@ -19,8 +19,8 @@ type watchEvent struct {
 }
 
 // watcher tells a loop what gnet cannot: that a socket takes bytes again after
-// it refused some, and that a connection, of which gnet has let go at the
-// peer's FIN, was reset. It is a second epoll set per loop. A goroutine waits
+// it refused some, that a connection, of which gnet has let go at the peer's FIN,
+// was reset, and that one which is not read has got the peer's FIN. It is a second epoll set per loop. A goroutine waits
 // for it in the runtime's own poller, so it costs no thread, and posts what it
 // gets. Only connections that are stuck or half closed are in it.
 //
@@ -75,13 +75,10 @@ func (w *watcher) run(l *Loop, raw syscall.RawConn) {
 	}
 }
 
-// arm asks for one event for c: an error or hang-up, and with out also that the
-// socket takes bytes. add says that fd is not in the set yet.
-func (w *watcher) arm(fd int, id uint64, out, add bool) error {
-	ev := unix.EpollEvent{Events: unix.EPOLLONESHOT, Fd: int32(uint32(id)), Pad: int32(uint32(id >> 32))}
-	if out {
-		ev.Events |= unix.EPOLLOUT
-	}
+// arm asks for one event for the connection id: an error, a hang-up or one of
+// those given. add says that fd is not in the set yet.
+func (w *watcher) arm(fd int, id uint64, events uint32, add bool) error {
+	ev := unix.EpollEvent{Events: unix.EPOLLONESHOT | events, Fd: int32(uint32(id)), Pad: int32(uint32(id >> 32))}
 	op := unix.EPOLL_CTL_MOD
 	if add {
 		op = unix.EPOLL_CTL_ADD

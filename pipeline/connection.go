@@ -140,6 +140,13 @@ func (c *connection) OnPeerClosed(*eventloop.Conn) {
 	}
 }
 
+// OnPeerLeft implements eventloop.LeaveHandler.
+func (c *connection) OnPeerLeft(_ *eventloop.Conn, unread int) {
+	if s, ok := c.session.(codec.LeaveSession); ok && !c.closed && !c.shut {
+		s.PeerLeft(unread)
+	}
+}
+
 // OnClose implements eventloop.Handler.
 func (c *connection) OnClose(_ *eventloop.Conn, cause eventloop.Cause) {
 	c.worker.stats.Add(stats.DownstreamConnectionsClosed)

@@ -11,8 +11,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/net/http2"
 )
 
 // echoVariable makes the test's binary serve as an echo service of a process of
@@ -37,19 +35,15 @@ func serveEcho(what string) {
 		}}
 		s.accept()
 	}
-	for {
-		c, err := l.Accept()
-		if err != nil {
-			os.Exit(1)
+	h := &http.Server{Protocols: onlyH2(), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Service") == neverService {
+			<-r.Context().Done()
+			return
 		}
-		go new(http2.Server).ServeConn(c, &http2.ServeConnOpts{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.Header.Get("Service") == neverService {
-				<-r.Context().Done()
-				return
-			}
-			echoH2(w, r)
-		})})
-	}
+		echoH2(w, r)
+	})}
+	fmt.Fprintln(os.Stderr, h.Serve(l))
+	os.Exit(1)
 }
 
 // neverService is one that the echo processes take requests for and never

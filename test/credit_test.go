@@ -190,3 +190,45 @@ func (e endOn) Read([]byte) (int, error) {
 	<-e
 	return 0, io.EOF
 }
+
+// A client that ends its connection within a large request, while that is not
+// read because nobody takes it, is noticed at once: its request ends, and so
+// does the upstream's. One that has sent all of it is served.
+func TestClientLeavesDuringAPause(t *testing.T) {
+	for _, whole := range []bool{false, true} {
+		l := listenScript(t)
+		p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: "SofaRpc", up: "Http2", hosts: []string{l.Addr().String()}}))
+		c := dial(t, p.address("in"))
+		const window = 65535
+		f := newBoltRequest(service, body(window+200<<10))
+		f.id = 1
+		frame := f.encode()
+		head := len(frame) - len(f.content)
+		c.Write(frame[:head+window])
+		up := acceptFrames(t, l)
+		id := up.wantHeaders().StreamID
+		got, _ := up.wantData(window)
+		rest := frame[head+window:]
+		if !whole {
+			rest = rest[:len(rest)-1]
+		}
+		c.Write(rest)
+		c.(*net.TCPConn).CloseWrite()
+		if !whole {
+			up.wantReset()
+			p.wantEnded(codec.DownstreamClosed, 1)
+			p.wantNothingHeld()
+			continue
+		}
+		up.grant(id, 1<<20)
+		more, ended := up.wantData(-1)
+		if !ended || !bytes.Equal(append(got, more...), f.content) {
+			t.Fatalf("%d bytes of %d arrived", len(got)+len(more), len(f.content))
+		}
+		up.send(id, true, ":status", "200")
+		if r, err := readBolt(newReader(c)); err != nil || r.id != 1 || r.status != 0 {
+			t.Errorf("id %d, status %d, %v", r.id, r.status, err)
+		}
+		p.wantOK(1)
+	}
+}

@@ -59,6 +59,8 @@ type conn struct {
 	since int64         // when part began, 0 when the clock is to start anew
 	body  incoming
 	wire  wire
+	// holding accounts what waits for the wire.
+	holding codec.Holding
 
 	live    *stream // streams in progress
 	free    *stream // stream objects for reuse
@@ -84,6 +86,7 @@ type conn struct {
 
 func (c *conn) init(sink codec.Sink, owner codec.Owner, mem *codec.Memory, l *Limits) {
 	c.sink, c.owner, c.mem, c.limits = sink, owner, mem, l
+	c.holding.Holder = c
 	c.tick = tickNone
 	c.version = V1
 	c.beats.left = l.HeartbeatBurst

@@ -23,6 +23,9 @@ type incoming struct {
 // Feed implements codec.Session.
 func (c *conn) Feed(b []byte, now int64) int {
 	c.now = now
+	if c.eof {
+		return len(b) // the rest of what PeerLeft has given up
+	}
 	rest := b
 	for len(rest) > 0 && c.reading() {
 		switch {

@@ -10,7 +10,10 @@ type Server struct {
 	accept codec.Acceptor
 }
 
-var _ codec.ServerSession = (*Server)(nil)
+var (
+	_ codec.ServerSession = (*Server)(nil)
+	_ codec.LeaveSession  = (*Server)(nil)
+)
 
 // NewServer returns the session of a new downstream connection. mem is the
 // loop's; l is read only and shared.
@@ -24,7 +27,7 @@ func NewServer(sink codec.Sink, owner codec.Owner, accept codec.Acceptor, mem *c
 // PeerClosed implements codec.Session. A request that was cut off is reset,
 // complete ones are answered.
 func (s *Server) PeerClosed() {
-	if s.dead {
+	if s.dead || s.eof {
 		return
 	}
 	s.eof = true
@@ -34,6 +37,15 @@ func (s *Server) PeerClosed() {
 	}
 	s.body = incoming{}
 	s.settle()
+}
+
+// PeerLeft implements codec.LeaveSession. A large request of which less is left
+// than it announced is over; so is the input, then.
+func (s *Server) PeerLeft(unread int) {
+	in := &s.body
+	if in.open && int64(unread) < in.left+int64(in.tailSize-in.tailLen) {
+		s.PeerClosed()
+	}
 }
 
 // Drain implements codec.Session. Requests that still arrive are answered as

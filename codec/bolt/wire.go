@@ -40,7 +40,7 @@ func (c *conn) room(n int) []byte {
 	}
 	start := len(w.queue.B)
 	w.queue.B = slices.Grow(w.queue.B, n)[:start+n]
-	c.mem.Charge(codec.Hold, n)
+	c.mem.Hold(&c.holding, n)
 	return w.queue.B[start:]
 }
 
@@ -130,7 +130,7 @@ func (c *conn) enqueue(s *stream) {
 func (c *conn) holdRoom(s *stream, n int) []byte {
 	start := len(s.hold.B)
 	s.hold.B = slices.Grow(s.hold.B, n)[:start+n]
-	c.mem.Charge(codec.Hold, n)
+	c.mem.Hold(&c.holding, n)
 	c.wire.held += n
 	return s.hold.B[start:]
 }
@@ -147,9 +147,10 @@ func (c *conn) sendContent(s *stream, b []byte) {
 	}
 	if s.out == outBody {
 		c.sink.WriteThrough(b)
+		c.mem.Touch(&c.holding)
 		return
 	}
-	if len(s.hold.B)+len(b) > c.limits.MaxUnsent || c.mem.Used(codec.Hold)+len(b) > codec.HoldLimit {
+	if len(s.hold.B)+len(b) > c.limits.MaxUnsent {
 		c.doom(s, codec.Overflow)
 		return
 	}
@@ -240,7 +241,7 @@ func (c *conn) withdraw(s *stream) {
 }
 
 func (c *conn) dropHold(s *stream) {
-	c.mem.Release(codec.Hold, len(s.hold.B))
+	c.mem.Unhold(&c.holding, len(s.hold.B))
 	c.wire.held -= len(s.hold.B)
 	c.mem.Put(s.hold)
 	s.hold = nil
@@ -250,9 +251,21 @@ func (c *conn) dropQueue() {
 	if c.wire.queue == nil {
 		return
 	}
-	c.mem.Release(codec.Hold, len(c.wire.queue.B))
+	c.mem.Unhold(&c.holding, len(c.wire.queue.B))
 	c.mem.Put(c.wire.queue)
 	c.wire.queue = nil
+}
+
+// Evict implements codec.Holder: the loop holds too much, and what waits here for
+// the wire has waited longest. The peer does not read, or a large frame does not
+// move; either way it is the connection that is stuck.
+func (c *conn) Evict() {
+	if c.downstream {
+		c.shut(codec.DownstreamSlow)
+	} else {
+		c.shut(codec.Overflow)
+	}
+	c.dropWire()
 }
 
 // dropWire gives back all that waits for the wire.
