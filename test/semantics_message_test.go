@@ -4,7 +4,6 @@ package test
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
 	"testing"
 
@@ -380,10 +379,11 @@ func TestResetCancelsUpstream(t *testing.T) {
 	}
 }
 
-// Resets that the client provokes count like its own: the connection ends.
+// Resets that the client provokes are mistakes of its: at three quarters of what
+// a connection may make of them it is told to go.
 func TestProvokedResetsCount(t *testing.T) {
 	p, c, _ := between(t)
-	const burst = 1000
+	const told = 750 // of 1,000
 	resets := 0
 	for calm := false; !calm; {
 		c.send(uint32(2*resets+1), true, ":method", "GET", ":scheme", "http", ":path", "", "service", service)
@@ -399,11 +399,11 @@ func TestProvokedResetsCount(t *testing.T) {
 		}
 	}
 	// A few more are allowed for the time that passes.
-	if resets < burst {
+	if resets < told {
 		t.Errorf("after %d resets", resets)
 	}
 	p.wantNothingHeld()
-	if n := p.stats().Glitches("rapid_reset"); n != 1 {
-		t.Error(fmt.Sprint(n, " connections were calmed"))
+	if n := p.stats().Glitches("glitch_drain"); n != 1 {
+		t.Errorf("%d connections were told to go", n)
 	}
 }
