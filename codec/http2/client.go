@@ -114,18 +114,22 @@ func (c *conn) appendRequestLine(b []byte, h *Head) []byte {
 func (c *conn) endReply(s *stream, m *message) {
 	end := c.block.end
 	word := m.reply(end, s)
+	var head *Head
+	if word == "" {
+		head = c.remember(m)
+	}
 	switch {
 	case word != "":
-	case m.head.Status < 200:
+	case head.Status < 200:
 		s.informational++
 		if int(s.informational) > c.limits.Informational {
 			word = "informational_flood"
 		}
 	default:
 		s.answered = true
-		s.connected(m.head.Status)
-		s.want = m.head.ContentLength
-		if s.bodiless || (noContent(m.head.Status) && s.tunnel == noTunnel) {
+		s.connected(head.Status)
+		s.want = head.ContentLength
+		if s.bodiless || (noContent(head.Status) && s.tunnel == noTunnel) {
 			s.want = 0
 		}
 	}
@@ -138,7 +142,7 @@ func (c *conn) endReply(s *stream, m *message) {
 		c.recvEnd(s)
 	}
 	if receiver != nil {
-		receiver.OnHeaders(&m.head, nil, end)
+		receiver.OnHeaders(head, nil, end)
 	}
 }
 
@@ -149,6 +153,9 @@ func noContent(status int) bool { return status == 204 || status == 304 }
 // reply checks the fields of a reply to s (RFC 9113, 8.3.2) and fills in the
 // head.
 func (m *message) reply(end bool, s *stream) string {
+	if m.known != nil {
+		return ""
+	}
 	h := &m.head
 	if len(m.fields) == 0 || string(m.fields[0].Name) != ":status" {
 		return "status_missing"

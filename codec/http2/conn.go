@@ -67,6 +67,9 @@ type conn struct {
 
 	dec *hpack.Decoder
 	enc *hpack.Encoder
+	// decoded and encoded are nil until a block came that may come again.
+	decoded *decoded
+	encoded *encoded
 
 	in  inflow
 	out outflow
@@ -344,6 +347,7 @@ func (c *conn) Close(r codec.Reason) {
 	for _, s := range c.table.all() {
 		c.lose(s, r)
 	}
+	c.dropMemo()
 	c.leave()
 }
 

@@ -167,6 +167,9 @@ func parseLength(b []byte) (int64, bool) {
 
 // trailers checks a trailer section (RFC 9113, 8.1).
 func (m *message) trailers() string {
+	if m.known != nil {
+		return ""
+	}
 	word := m.regular(m.fields)
 	m.head.ContentLength = 0
 	return word
@@ -188,6 +191,9 @@ func setOnce(dst *[]byte, f *hpack.Field) bool {
 // head. end tells that no body follows, connect that extended CONNECT was
 // announced (RFC 8441).
 func (m *message) request(end, connect bool) string {
+	if m.known != nil {
+		return ""
+	}
 	h := &m.head
 	i := 0
 	for ; i < len(m.fields) && len(m.fields[i].Name) > 0 && m.fields[i].Name[0] == ':'; i++ {

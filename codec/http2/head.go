@@ -29,6 +29,10 @@ type Head struct {
 	// ContentLength is the validated content-length, 0 when the block ended
 	// the message, else codec.BodyUnknown.
 	ContentLength int64
+
+	// common is set in a head that the loop's connections share. It never
+	// changes, and lives as long as somebody refers to it.
+	common *common
 }
 
 var _ codec.Head = (*Head)(nil)
@@ -143,6 +147,9 @@ const fieldSize = int(unsafe.Sizeof(hpack.Field{}))
 
 // Copy implements codec.Head.
 func (h *Head) Copy(a *codec.Arena) codec.Head {
+	if h.common != nil {
+		return h
+	}
 	dst, _ := a.Head(codec.HTTP2).(*Head)
 	if dst == nil {
 		dst = new(Head)
@@ -150,11 +157,7 @@ func (h *Head) Copy(a *codec.Arena) codec.Head {
 	}
 	fields := dst.Fields[:0]
 	*dst = *h
-	size := len(h.MethodName) + len(h.Scheme) + len(h.AuthorityName) + len(h.PathName) + len(h.ConnectProto)
-	for i := range h.Fields {
-		size += len(h.Fields[i].Name) + len(h.Fields[i].Value)
-	}
-	a.Reserve(size)
+	a.Reserve(h.textSize())
 	dst.MethodName, dst.Scheme = a.Keep(h.MethodName), a.Keep(h.Scheme)
 	dst.AuthorityName, dst.PathName = a.Keep(h.AuthorityName), a.Keep(h.PathName)
 	dst.ConnectProto = a.Keep(h.ConnectProto)
@@ -165,4 +168,13 @@ func (h *Head) Copy(a *codec.Arena) codec.Head {
 	dst.Fields = fields
 	a.Account(len(fields) * fieldSize)
 	return dst
+}
+
+// textSize is the number of bytes of names and values that a copy keeps.
+func (h *Head) textSize() int {
+	size := len(h.MethodName) + len(h.Scheme) + len(h.AuthorityName) + len(h.PathName) + len(h.ConnectProto)
+	for i := range h.Fields {
+		size += len(h.Fields[i].Name) + len(h.Fields[i].Value)
+	}
+	return size
 }

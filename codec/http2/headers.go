@@ -30,7 +30,11 @@ type block struct {
 type message struct {
 	head   Head
 	fields []hpack.Field
-	next   *message // of those not in use
+	// sighting is of the block; known the head where the block came before, and
+	// then head and fields are empty.
+	sighting sighting
+	known    *Head
+	next     *message // of those not in use
 }
 
 // readHeaders is HEADERS (RFC 9113, 6.2).
@@ -120,6 +124,12 @@ func (c *conn) addFragment(p []byte) bool {
 // it, as the table belongs to the connection.
 func (c *conn) endBlock(p []byte) {
 	m := c.shared.message()
+	m.sighting = c.sight(p)
+	if m.known = c.recall(m.sighting); m.known != nil {
+		c.endHeaders(m, false)
+		c.shared.release(m)
+		return
+	}
 	fields, err := c.dec.Decode(m.fields[:0], p, c.limits.HeaderList, c.limits.HeaderFields)
 	m.fields = fields
 	tooLarge := errors.Is(err, hpack.ErrListTooLarge) || errors.Is(err, hpack.ErrTooManyFields)
@@ -175,24 +185,30 @@ func (c *conn) endTrailers(s *stream, m *message) {
 		c.streamError(s, codeProtocolError, word)
 		return
 	}
+	head := c.remember(m)
 	receiver := s.receiver
 	c.recvEnd(s)
 	if receiver != nil {
-		receiver.OnTrailers(&m.head)
+		receiver.OnTrailers(head)
 	}
 }
 
 // writeMessageHead writes the header block that begins a message.
 func (c *conn) writeMessageHead(id uint32, h *Head, end bool) {
 	scratch := c.mem.Get()
-	if c.isServer() {
-		scratch.B = c.enc.AppendStatus(scratch.B, finalStatus(h.Status))
-	} else {
-		scratch.B = c.appendRequestLine(scratch.B, h)
-	}
-	scratch.B = c.appendFields(scratch.B, h.Fields, h.AuthorityName)
+	scratch.B = c.appendHead(scratch.B, h, (*conn).encodeHead)
 	c.writeBlock(id, scratch.B, end)
 	c.mem.Put(scratch)
+}
+
+// encodeHead appends the block that begins a message.
+func (c *conn) encodeHead(b []byte, h *Head) []byte {
+	if c.isServer() {
+		b = c.enc.AppendStatus(b, finalStatus(h.Status))
+	} else {
+		b = c.appendRequestLine(b, h)
+	}
+	return c.appendFields(b, h.Fields, h.AuthorityName)
 }
 
 // writeHead1xx writes an informational reply. More than a client would take of
@@ -211,9 +227,9 @@ func (c *conn) writeHead1xx(s *stream, h *Head) {
 
 // writeTrailers writes the header block that ends a message, or an empty DATA
 // frame if it has no field.
-func (c *conn) writeTrailers(id uint32, fields []hpack.Field) {
+func (c *conn) writeTrailers(id uint32, h *Head) {
 	scratch := c.mem.Get()
-	scratch.B = c.appendFields(scratch.B, fields, nil)
+	scratch.B = c.appendHead(scratch.B, h, (*conn).encodeTrailers)
 	if len(scratch.B) > 0 {
 		c.writeBlock(id, scratch.B, true)
 	} else {
@@ -221,6 +237,9 @@ func (c *conn) writeTrailers(id uint32, fields []hpack.Field) {
 	}
 	c.mem.Put(scratch)
 }
+
+// encodeTrailers appends the block that ends a message.
+func (c *conn) encodeTrailers(b []byte, h *Head) []byte { return c.appendFields(b, h.Fields, nil) }
 
 // writeBlock writes a header block as HEADERS and, beyond the size of a frame,
 // CONTINUATION.

@@ -119,7 +119,8 @@ func (c *conn) writeHeld(s *stream) {
 	case h.trailers:
 		m := c.shared.message()
 		m.fields = h.trailerFields(m.fields[:0])
-		c.writeTrailers(s.id, m.fields)
+		m.head.Fields = m.fields
+		c.writeTrailers(s.id, &m.head)
 		c.shared.release(m)
 	case h.end:
 		c.writeDataFrame(s, nil, true)

@@ -68,10 +68,11 @@ func (c *conn) openRequest(m *message, tooLarge bool) {
 		c.refuseRequest(codeProtocolError, word)
 		return
 	}
+	head := c.remember(m)
 	s := c.open(id)
 	s.answered = true
-	s.tunnel = m.head.tunnel()
-	s.want = m.head.ContentLength
+	s.tunnel = head.tunnel()
+	s.want = head.ContentLength
 	receiver := c.accept.OnRequest(s)
 	if s.state == stateClosed {
 		return
@@ -80,7 +81,7 @@ func (c *conn) openRequest(m *message, tooLarge bool) {
 	if end {
 		c.recvEnd(s)
 	}
-	receiver.OnHeaders(&m.head, nil, end)
+	receiver.OnHeaders(head, nil, end)
 }
 
 // refuseRequest resets a stream that never reaches the acceptor.

@@ -10,6 +10,7 @@ type shared struct {
 	streams  *stream
 	idle     int // how many streams
 	messages *message
+	heads    map[uint64]*common // that connections remember, by their sum
 }
 
 // idleMax is how many streams a loop keeps for reuse, 400 KiB of them. What a
@@ -60,8 +61,11 @@ func (h *shared) message() *message {
 // release takes a message back. Its fields are not kept from the collector,
 // since they are views.
 func (h *shared) release(m *message) {
-	m.head = Head{}
-	clear(m.fields)
-	m.fields = m.fields[:0]
+	if m.known == nil {
+		m.head = Head{}
+		clear(m.fields)
+		m.fields = m.fields[:0]
+	}
+	m.known, m.sighting = nil, sighting{}
 	m.next, h.messages = h.messages, m
 }

@@ -226,13 +226,13 @@ func (s *stream) SendTrailers(t codec.Head) {
 	case !s.begun && s.deferred == nil:
 		return
 	}
-	fields := t.(*Head).Fields
+	head := t.(*Head)
 	if s.held.waiting {
-		s.held.addTrailers(c.mem, fields)
+		s.held.addTrailers(c.mem, head.Fields)
 		s.held.end = true
 		c.enqueue(s)
 	} else {
-		c.writeTrailers(s.id, fields)
+		c.writeTrailers(s.id, head)
 	}
 	c.sendEnd(s)
 }

@@ -29,6 +29,10 @@ func NewDecoder(maxTableSize int) *Decoder {
 // must begin with a size update (RFC 9113, 4.3.1).
 func (d *Decoder) SetMaxTableSize(n int) { d.allowed = max(n, 0) }
 
+// Changes is another number whenever the table is not as it was. A block that
+// was decoded without a change means the same for as long as there is none.
+func (d *Decoder) Changes() uint32 { return d.table.changes }
+
 // Decode decodes one complete header block and appends its fields to dst.
 //
 // The fields are views for reading. They are valid until the next Decode, as

@@ -37,6 +37,8 @@ type Encoder struct {
 	// smallest size since the last block.
 	resized bool
 	lowest  int
+
+	noted uint32 // grows with every note and size update
 }
 
 // NewEncoder returns an encoder for a peer that has not sent SETTINGS yet, whose
@@ -58,6 +60,11 @@ func (e *Encoder) SetPeerTableSize(n uint32) {
 	e.lowest = min(e.lowest, size)
 	e.table.setMax(size)
 }
+
+// Changes is another number whenever the encoder is not as it was. Fields that
+// were encoded without a change are encoded in the same way for as long as there
+// is none, and encoding them once more would have changed nothing.
+func (e *Encoder) Changes() uint32 { return e.table.changes + e.noted }
 
 // AppendField appends one field of a header block to dst. Blocks need no
 // beginning or end, but must be sent in the order in which they were made.
@@ -138,6 +145,7 @@ func (e *Encoder) seen(fieldHash uint32) bool {
 			return true
 		}
 	}
+	e.noted++
 	if len(e.recent) < recentCount {
 		e.recent = append(e.recent, fieldHash)
 		return false
@@ -151,6 +159,7 @@ func (e *Encoder) seen(fieldHash uint32) bool {
 // since the last block, if it differs, and the present one.
 func (e *Encoder) appendSizeUpdates(dst []byte) []byte {
 	e.resized = false
+	e.noted++
 	if e.lowest < e.table.max {
 		dst = appendInteger(dst, reprSizeUpdate, 5, uint32(e.lowest))
 	}

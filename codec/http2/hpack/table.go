@@ -20,7 +20,8 @@ type table struct {
 	entries []entry // a ring; its length is a power of two
 	next    uint32
 	count   uint32
-	size    int // as RFC 7541, 4.1 counts it
+	changes uint32 // grows whenever an index may have come to mean another field
+	size    int    // as RFC 7541, 4.1 counts it
 	max     int
 }
 
@@ -45,6 +46,7 @@ func (t *table) live(number uint32) bool { return t.next-number-1 < t.count }
 // gives its memory back.
 func (t *table) setMax(n int) {
 	t.max = n
+	t.changes++
 	t.evict(n)
 	if n == 0 {
 		t.bytes, t.entries = nil, nil
@@ -64,6 +66,7 @@ func (t *table) evict(n int) {
 // than the table only empties it (RFC 7541, 4.4). The name may be a view of
 // an entry that this evicts.
 func (t *table) add(name, value []byte) bool {
+	t.changes++
 	n := len(name) + len(value)
 	if n+overhead > t.max {
 		t.evict(0)
