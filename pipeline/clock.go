@@ -15,6 +15,9 @@ const (
 	headersTimeout = int64(60 * time.Second)
 	// progressTimeout ends an exchange on which nothing moves.
 	progressTimeout = int64(5 * time.Minute)
+	// deadlineSlack is how much earlier than ours the upstream's timer may end
+	// a request whose deadline it was told, too.
+	deadlineSlack = int64(10 * time.Millisecond)
 )
 
 // clock is an exchange's deadlines, in loop time.
@@ -58,6 +61,11 @@ func (c *clock) due(replyStarted bool) (int64, codec.Reason) {
 		return c.progress + headersTimeout, codec.UpstreamTimeout
 	}
 	return c.progress + progressTimeout, codec.IdleTimeout
+}
+
+// nearly tells that the deadline has passed, or has so for the upstream.
+func (c *clock) nearly(now int64) bool {
+	return c.deadline > 0 && now >= c.deadline-deadlineSlack
 }
 
 // schedule sets the exchange's timer. Progress moves what is due later without
