@@ -16,6 +16,9 @@ const (
 	// progressTimeout ends an exchange on which nothing moves, unless the
 	// client's protocol has a limit of its own.
 	progressTimeout = int64(5 * time.Minute)
+	// deadlineSlack is how much earlier than ours the upstream's timer may end
+	// a request whose deadline it was told, too.
+	deadlineSlack = int64(10 * time.Millisecond)
 )
 
 // clock is an exchange's deadlines, in loop time.
@@ -61,6 +64,11 @@ func (c *clock) due(replyStarted bool) (int64, codec.Reason) {
 		return c.progress + headersTimeout, codec.UpstreamTimeout
 	}
 	return c.progress + c.idle, codec.IdleTimeout
+}
+
+// nearly tells that the deadline has passed, or has so for the upstream.
+func (c *clock) nearly(now int64) bool {
+	return c.deadline > 0 && now >= c.deadline-deadlineSlack
 }
 
 // schedule has the exchange's timer fire by due. Progress moves what is due

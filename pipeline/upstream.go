@@ -130,6 +130,9 @@ func (u *upstream) OnTrailers(t codec.Head) {
 func (u *upstream) OnReset(r codec.Reason) {
 	e := (*exchange)(u)
 	e.up = nil
+	if r == codec.UpstreamReset && e.clock.nearly(e.worker.loop.Now()) {
+		r = codec.UpstreamTimeout
+	}
 	switch {
 	case e.replyEnd && r == codec.ReasonNone:
 		e.replied()

@@ -123,7 +123,7 @@ func TestGRPCDeadlines(t *testing.T) {
 			"content-type", "application/grpc", "te", "trailers", "grpc-timeout", "100m")
 		c.data(1, make([]byte, 5), true)
 		if h := c.wantHeaders(); field(h, "grpc-status") != fmt.Sprint(uint32(codes.DeadlineExceeded)) || !h.StreamEnded() {
-			t.Errorf("the reply is %v", h)
+			t.Errorf("the reply is %v", h.Fields)
 		}
 		wantLeft(t, left)
 	})
@@ -300,4 +300,23 @@ func chat(ctx context.Context, c testgrpc.TestServiceClient, open *sync.WaitGrou
 		return fmt.Errorf("the end: %w", err)
 	}
 	return nil
+}
+
+// A server whose timer ends the call a moment before ours says so by a reset,
+// which is no other failure than ours.
+func TestGRPCDeadlineOfTheServer(t *testing.T) {
+	l := listenScript(t)
+	p := startProxy(t, configOf(grpcHop(l.Addr().String())))
+	c := dialFrames(t, p.address("grpc"))
+	// Connected, so that the reset below comes in time.
+	c.ask(1, true)
+	up := acceptFrames(t, l)
+	up.send(up.wantHeaders().StreamID, true, ":status", "200")
+	c.wantHeaders()
+	c.ask(3, true, "content-type", "application/grpc", "grpc-timeout", "8m")
+	up.fr.WriteRSTStream(up.wantHeaders().StreamID, http2.ErrCodeCancel)
+	if h := c.wantHeaders(); field(h, "grpc-status") != fmt.Sprint(uint32(codes.DeadlineExceeded)) {
+		t.Errorf("the reply is %v", h.Fields)
+	}
+	p.wantEnded(codec.UpstreamTimeout, 1)
 }
