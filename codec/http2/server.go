@@ -104,7 +104,7 @@ func (c *conn) answerTooLarge() {
 	if !c.countReply("header_too_large") {
 		return
 	}
-	if c.glitch("header_too_large", glitchFrame); c.dead {
+	if c.glitch("header_too_large", glitchMistake); c.dead {
 		return
 	}
 	scratch := c.mem.Get()
