@@ -8,7 +8,7 @@ const (
 	// glitchFrame is a frame that is legal, without a use, and more than the
 	// traffic explains.
 	glitchFrame = 1
-	// glitchMistake breaks the protocol and costs the peer a stream.
+	// glitchMistake breaks the protocol or a limit and costs the peer a stream.
 	glitchMistake = 10
 )
 

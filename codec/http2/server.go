@@ -111,7 +111,7 @@ func (c *conn) answerTooLarge(m *message) {
 	if !c.countReply("header_too_large") {
 		return
 	}
-	if c.glitch("header_too_large", glitchFrame); c.dead {
+	if c.glitch("header_too_large", glitchMistake); c.dead {
 		return
 	}
 	const r = codec.HeaderTooLarge

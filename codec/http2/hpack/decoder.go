@@ -80,10 +80,16 @@ func (d *Decoder) decode(dst []Field, block []byte, maxListSize, maxFields int) 
 			dst = append(dst, Field{})
 			f = &dst[len(dst)-1]
 		}
-		if block, err = d.readField(f, block); err != nil {
+		n := 0
+		if limit != nil && block[0] >= 0x80 {
+			n, block, err = d.measure(block)
+		} else if block, err = d.readField(f, block); err == nil {
+			n = f.Size()
+		}
+		if err != nil {
 			return dst, err
 		}
-		if size += f.Size(); size > maxListSize {
+		if size += n; size > maxListSize {
 			if size-maxListSize > maxListSize {
 				return dst, ErrBomb
 			}
@@ -144,6 +150,23 @@ func (d *Decoder) readField(f *Field, b []byte) (rest []byte, err error) {
 		f.Sensitive = first >= 0x10
 		return rest, err
 	}
+}
+
+// measure passes over an indexed field, which changes no table: of what is not
+// kept only the size counts.
+func (d *Decoder) measure(b []byte) (size int, rest []byte, err error) {
+	i, rest, err := readInteger(b, 7)
+	age := i - staticCount - 1
+	switch {
+	case err != nil:
+		return 0, b, err
+	case i-1 < staticCount:
+		return staticFields[i].Size(), rest, nil
+	case i == 0 || age >= d.table.count:
+		return 0, b, ErrIndex
+	}
+	e := d.table.slot(d.table.next - 1 - age)
+	return int(e.nameLen+e.valueLen) + overhead, rest, nil
 }
 
 // lookup sets f to the field at an index of the two tables (RFC 7541, 2.3.3).
