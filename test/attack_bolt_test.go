@@ -331,7 +331,9 @@ func TestAttackOneWays(t *testing.T) {
 	for last := int64(-1); last != arrived.Load(); time.Sleep(waitLimit / 10) {
 		last = arrived.Load() // for as long as more arrive
 	}
-	for r := range codec.ReasonCount { println(r.String(), p.ended(r)) }
+	for r := range codec.ReasonCount {
+		println(r.String(), p.ended(r))
+	}
 	p.wantOK(calls + 1)
 	eventually(t, "the connection was idle and is closed", func() bool {
 		s := p.stats()
