@@ -95,9 +95,9 @@ func (e *exchange) fail(r codec.Reason) {
 }
 
 // answer tells the client that its request ended for reason r. A one-way Bolt
-// request of which more is to come has no reply; its rest is dropped.
+// request has no reply; the rest of it, if there is one, is dropped.
 func (e *exchange) answer(r codec.Reason) {
-	if e.replyStarted || e.oneWay && e.from == codec.Bolt {
+	if e.replyStarted || e.boltOneWay() {
 		e.down.Reset(r)
 		return
 	}
@@ -106,10 +106,13 @@ func (e *exchange) answer(r codec.Reason) {
 	e.stopRequest()
 }
 
+// boltOneWay tells that the client's stream has no reply and ends by Reset only.
+func (e *exchange) boltOneWay() bool { return e.oneWay && e.from == codec.Bolt }
+
 // stopRequest tells the client, whose reply is complete, not to send the rest
 // of its request.
 func (e *exchange) stopRequest() {
-	if !e.requestEnd {
+	if !e.requestEnd || e.boltOneWay() {
 		e.down.Reset(codec.ReasonNone)
 	}
 }

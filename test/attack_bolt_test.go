@@ -328,10 +328,9 @@ func TestAttackOneWays(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for last := int64(-1); last != arrived.Load(); time.Sleep(waitLimit / 10) {
-		last = arrived.Load() // for as long as more arrive
+	for at := int64(0); at < int64(calls); at = arrived.Load() {
+		eventually(t, fmt.Sprintf("more than %d of %d arrive", at, calls), func() bool { return arrived.Load() > at })
 	}
-	for r := range codec.ReasonCount { println(r.String(), p.ended(r)) }
 	p.wantOK(calls + 1)
 	eventually(t, "the connection was idle and is closed", func() bool {
 		s := p.stats()

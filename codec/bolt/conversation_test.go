@@ -43,7 +43,7 @@ type side struct {
 
 // live tells whether the stream may still be used.
 func (s *side) live() bool {
-	return s.stream != nil && !s.reset && !s.given && !(s.ended && (s.sent || s.oneWay)) && !(s.oneWay && s.sent)
+	return s.stream != nil && !s.reset && !s.given && !(s.ended && s.sent) && !(s.oneWay && s.sent)
 }
 
 func (s *side) event(what string) {
