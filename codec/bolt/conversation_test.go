@@ -20,7 +20,6 @@ type conversation struct {
 	server *serverEnd
 	calls  []*side // the client's
 	served []*side // the server's
-	over   bool
 }
 
 // side is one end of a call: the receiver of one message, the sender of the
