@@ -209,6 +209,7 @@ func (e *echoCall) discard(h codec.Head, b []byte, end bool) {
 	case !end:
 		e.stream.Consumed(len(b))
 	case e.kind == callOneWay:
+		e.stream.Reset(codec.ReasonNone)
 		e.done()
 	default:
 		e.reply()

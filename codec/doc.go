@@ -30,6 +30,10 @@
 // received and a Send call carried the end of what is sent). After that the
 // session may reuse the object for another stream, so the holder drops it.
 //
+// A one-way request has no reply. Its client stream is over when it was sent; the
+// holder of its server stream ends it by Reset when it is done with it, and
+// until then it counts as in progress.
+//
 // # Bytes
 //
 // Byte slices and heads passed to a Receiver are valid until the callback

@@ -57,15 +57,10 @@ func (e *exchange) letSend(h codec.Head) {
 	}
 }
 
-// ended notes the end of the request. The stream of a one-way Bolt request ends
-// with it.
+// ended notes the end of the request.
 func (e *exchange) ended(end bool) {
-	if !end {
-		return
-	}
-	e.requestEnd = true
-	if e.oneWay && e.from == codec.Bolt {
-		e.down = nil
+	if end {
+		e.requestEnd = true
 	}
 }
 
@@ -148,10 +143,14 @@ func (d *downstream) OnTrailers(t codec.Head) {
 	}
 }
 
-// OnReset implements codec.Receiver: the client has gone.
+// OnReset implements codec.Receiver: the client has gone. A one-way request that
+// it sent to its end is delivered all the same.
 func (d *downstream) OnReset(r codec.Reason) {
 	e := (*exchange)(d)
 	e.down = nil
+	if e.boltOneWay() && e.requestEnd {
+		return
+	}
 	e.fail(r)
 }
 

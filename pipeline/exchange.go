@@ -99,14 +99,14 @@ func (e *exchange) fail(r codec.Reason) {
 }
 
 // answer tells the client that its request ended for reason r. A one-way Bolt
-// request of which more is to come has no reply; its rest is dropped.
+// request has no reply; the rest of it, if there is one, is dropped.
 func (e *exchange) answer(r codec.Reason) {
 	switch {
 	case e.grpcReply && !e.down.Blocked():
 		// A reset has no code that gRPC clients take for this status. What is
 		// held for a client that does not read is let go of by a reset.
 		e.down.SendTrailers(e.worker.convert.LocalTrailers(r))
-	case e.replyStarted || e.oneWay && e.from == codec.Bolt:
+	case e.replyStarted || e.boltOneWay():
 		e.down.Reset(r)
 		return
 	default:
@@ -116,10 +116,13 @@ func (e *exchange) answer(r codec.Reason) {
 	e.stopRequest()
 }
 
+// boltOneWay tells that the client's stream has no reply and ends by Reset only.
+func (e *exchange) boltOneWay() bool { return e.oneWay && e.from == codec.Bolt }
+
 // stopRequest tells the client, whose reply is complete, not to send the rest
 // of its request.
 func (e *exchange) stopRequest() {
-	if !e.requestEnd {
+	if !e.requestEnd || e.boltOneWay() {
 		e.down.Reset(codec.ReasonNone)
 	}
 }

@@ -183,7 +183,11 @@ func (e *exchange) afterSend() {
 		return
 	}
 	e.up = nil
-	if e.down != nil {
+	switch {
+	case e.down == nil:
+	case e.from == codec.Bolt:
+		e.down.Reset(codec.ReasonNone)
+	default:
 		e.down.SendHeaders(e.worker.convert.Accepted(), nil, true)
 	}
 	e.finish(codec.ReasonNone)

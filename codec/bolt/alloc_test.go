@@ -55,6 +55,7 @@ func (u *upward) OnHeaders(h codec.Head, body []byte, end bool) {
 	u.oneWay = h.OneWay()
 	u.up.SendHeaders(h, body, end)
 	if end && u.oneWay {
+		u.down.Reset(codec.ReasonNone)
 		u.proxy.free = append(u.proxy.free, (*exchange)(u))
 	}
 }

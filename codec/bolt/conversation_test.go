@@ -20,7 +20,6 @@ type conversation struct {
 	server *serverEnd
 	calls  []*side // the client's
 	served []*side // the server's
-	over   bool
 }
 
 // side is one end of a call: the receiver of one message, the sender of the
@@ -43,7 +42,7 @@ type side struct {
 
 // live tells whether the stream may still be used.
 func (s *side) live() bool {
-	return s.stream != nil && !s.reset && !s.given && !(s.ended && (s.sent || s.oneWay)) && !(s.oneWay && s.sent)
+	return s.stream != nil && !s.reset && !s.given && !(s.ended && s.sent) && !(s.oneWay && s.sent)
 }
 
 func (s *side) event(what string) {

@@ -141,6 +141,9 @@ func (r *receiver) finish(word string) {
 	if r.onEnd != nil {
 		r.onEnd(r)
 	}
+	if r.head != nil && r.head.OneWay() {
+		r.stream.Reset(codec.ReasonNone) // its holder is done with it
+	}
 }
 
 func (r *receiver) OnReset(reason codec.Reason) {

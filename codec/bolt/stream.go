@@ -44,19 +44,16 @@ type stream struct {
 }
 
 // over tells whether both directions have ended. Nothing comes back for a
-// one-way request: toward the upstream it is over when it was sent, from the
-// downstream when it was received.
+// one-way request: toward the upstream it is over when it was sent. From the
+// downstream it is in progress until its holder resets it, so that a client
+// cannot send more of them than are worked off.
 func (s *stream) over() bool {
 	in := s.in == inEnded
 	out := s.out == outEnded || s.out == outHeld
-	switch {
-	case !s.oneWay:
-		return in && out
-	case s.c.downstream:
-		return in
-	default:
+	if s.oneWay && !s.c.downstream {
 		return out
 	}
+	return in && out
 }
 
 // SendHeaders implements codec.Stream.
