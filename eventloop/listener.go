@@ -200,7 +200,7 @@ func (ln *Listener) wait(d time.Duration) bool {
 }
 
 // admit hands an accepted connection to the loop with the fewest. It waits only
-// while too many are on their way already.
+// while too many are on their way already, or descriptors are scarce.
 func (ln *Listener) admit(nc net.Conn) {
 	if n := ln.conns.Add(1); ln.config.MaxConns > 0 && n > int64(ln.config.MaxConns) {
 		ln.conns.Add(-1)
@@ -220,13 +220,25 @@ func (ln *Listener) admit(nc net.Conn) {
 		return
 	}
 	a := &admission{loop: ln.reactor.place(), listener: ln}
-	go func() {
-		defer ln.reactor.gate.leave()
-		defer func() { <-ln.reactor.enrolls }()
-		if err := a.enroll(nc); err != nil {
-			ln.failed(err)
+	if scarce(nc, len(ln.reactor.enrolls)) {
+		for !spareDescriptor() {
+			if !ln.wait(acceptPauseMin) {
+				break
+			}
 		}
-	}()
+		ln.enroll(a, nc)
+		return
+	}
+	go ln.enroll(a, nc)
+}
+
+// enroll gives an admitted connection to a loop.
+func (ln *Listener) enroll(a *admission, nc net.Conn) {
+	defer ln.reactor.gate.leave()
+	defer func() { <-ln.reactor.enrolls }()
+	if err := a.enroll(nc); err != nil {
+		ln.failed(err)
+	}
 }
 
 func (ln *Listener) drop(nc net.Conn) {
