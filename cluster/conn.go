@@ -105,14 +105,14 @@ func (c *conn) OnData(_ *eventloop.Conn, b []byte) int {
 	if c.shut {
 		return len(b)
 	}
-	if limit := c.session.Limit(); limit != c.limit || !c.heard {
+	if limit, stated := c.session.Limit(); stated && (limit != c.limit || !c.heard) {
 		c.hear(limit)
 	}
 	return n
 }
 
-// hear follows the first bytes of the peer, which state its limits where its
-// protocol has any, and every change of them.
+// hear follows what the peer states of its limits, where its protocol has any:
+// first of all, and every change.
 func (c *conn) hear(limit int) {
 	c.heard, c.limit = true, limit
 	c.pool.streams = limit
@@ -125,13 +125,18 @@ func (c *conn) capacity() int {
 }
 
 // allowed is how many streams the peer takes at once. Until it has stated that,
-// what it last stated on another connection holds.
+// what it last stated on another connection holds; before it has on any, one
+// request goes ahead and the others wait a round trip for its word, rather than
+// be refused and retried.
 func (c *conn) allowed() int {
-	limit := c.session.Limit()
-	if !c.heard && c.pool.streams != unstated {
-		limit = min(limit, c.pool.streams)
+	limit, stated := c.session.Limit()
+	switch {
+	case stated:
+		return limit
+	case c.pool.streams == unstated:
+		return 1
 	}
-	return limit
+	return min(limit, c.pool.streams)
 }
 
 // OnWritable implements eventloop.Handler.

@@ -146,11 +146,13 @@ func (p *pool) mayDial() bool {
 	return true
 }
 
-// closedForNow tells of a host that takes no streams: it says on the connection
-// that it has when it takes some, and on another one it would not either.
+// closedForNow tells of a host that takes no streams, or has not said yet how
+// many: it will say so on the connection that it has, and on another one it would
+// not take more.
 func (p *pool) closedForNow() bool {
 	for _, c := range p.conns {
-		if c.allowed() == 0 {
+		_, stated := c.session.Limit()
+		if c.allowed() == 0 || !stated && p.streams == unstated {
 			return true
 		}
 	}

@@ -89,9 +89,9 @@ type ClientSession interface {
 	Session
 	// Capacity is the number of streams that may be opened now.
 	Capacity() int
-	// Limit is the number of streams that may be in progress at once, as far
-	// as the peer has said.
-	Limit() int
+	// Limit is the number of streams that may be in progress at once. Until
+	// the peer has stated it, it is an assumption.
+	Limit() (n int, stated bool)
 	// Open starts a stream, whose first call must be SendHeaders before
 	// anything else is done with the session. nil when Capacity is 0.
 	Open(r Receiver) Stream

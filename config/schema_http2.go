@@ -70,7 +70,7 @@ var http2Limits = []http2Limit{
 	count("max_outbound_bytes", `4194304`, 1<<16, 1<<30, func(l *HTTP2Limits) *int { return &l.Backlog }, "Bytes that wait for a peer that does not read."),
 	count("max_unread_requests", `128`, 1, countMax, func(l *HTTP2Limits) *int { return &l.UnreadRequests }, "Requests taken of a client that does not read its replies.").ofListener(),
 	count("max_settings_entries", `32`, 8, countMax, func(l *HTTP2Limits) *int { return &l.SettingsEntries }, "Entries of one SETTINGS frame."),
-	timeout("setup_timeout", "10s", func(l *HTTP2Limits) *time.Duration { return &l.SetupTime }, "Bound on a client's way to the end of its first SETTINGS.").ofListener(),
+	timeout("setup_timeout", "10s", func(l *HTTP2Limits) *time.Duration { return &l.SetupTime }, "Bound on a peer's way to the end of its first SETTINGS."),
 	timeout("settings_ack_timeout", "10s", func(l *HTTP2Limits) *time.Duration { return &l.AckTime }, "Bound on the acknowledgement of our SETTINGS.").ofListener(),
 	timeout("header_timeout", "10s", func(l *HTTP2Limits) *time.Duration { return &l.BlockTime }, "Bound on a header block, or a control frame, once begun."),
 	timeout("drain_timeout", "1s", func(l *HTTP2Limits) *time.Duration { return &l.DrainTime }, "Time between the two GOAWAY frames of a drain for a client that does not answer.").ofListener(),

@@ -52,6 +52,9 @@ func TestConnectionsAreBounded(t *testing.T) {
 		t.Errorf("%d connections, %d of them busy at once; want %d", up.accepted.Load(), most.Load(), poolConnections)
 	}
 	p.wantOK(requests)
+	if n := p.stats().Get(stats.UpstreamRetries); n > 0 {
+		t.Errorf("%d requests were refused at first: they did not wait for the host's limit", n)
+	}
 }
 
 // With every connection busy and the queue full, more requests are refused at

@@ -162,4 +162,4 @@ func (c *Client) gone(s *stream) { c.ids.remove(s) }
 func (c *Client) idle() { c.ids.trim() }
 
 // Limit implements codec.ClientSession. The protocol has none of its own.
-func (c *Client) Limit() int { return c.limits.MaxStreams }
+func (c *Client) Limit() (n int, stated bool) { return c.limits.MaxStreams, true }

@@ -15,7 +15,7 @@ const (
 	// alarmDrain is the end of a drain's round trip. It comes first because
 	// it may end the connection in an orderly way.
 	alarmDrain alarm = iota
-	// alarmSetup is a client that does not get to its SETTINGS.
+	// alarmSetup is a peer that does not get to its SETTINGS.
 	alarmSetup
 	// alarmAck is a peer that does not acknowledge ours.
 	alarmAck
@@ -110,7 +110,11 @@ func (c *conn) ring(a alarm) {
 	case alarmDrain:
 		c.drainLast()
 	case alarmSetup:
-		c.failFor(codeProtocolError, codec.IdleTimeout, "setup_timeout")
+		r := codec.IdleTimeout
+		if !c.isServer() {
+			r = codec.UpstreamUnresponsive
+		}
+		c.failFor(codeProtocolError, r, "setup_timeout")
 	case alarmAck:
 		c.failFor(codeSettingsTimeout, codec.IdleTimeout, "settings_ack_timeout")
 	case alarmBlock:

@@ -27,6 +27,7 @@ func NewClient(sink codec.Sink, owner codec.Owner, mem *codec.Memory, l *Limits)
 	c.init(sink, owner, mem, l)
 	copy(sink.Extend(len(Preface)), Preface)
 	c.writeSettings()
+	c.set(alarmSetup, l.SetupTime)
 	return c
 }
 
@@ -35,11 +36,13 @@ func (c *Client) Capacity() int {
 	if c.dead || c.drain != drainNone || c.maxID >= maxStreamID || c.sink.Buffered() > c.limits.Backlog {
 		return 0
 	}
-	return max(c.Limit()-c.table.count, 0)
+	return max(c.limit()-c.table.count, 0)
 }
 
 // Limit implements codec.ClientSession.
-func (c *Client) Limit() int {
+func (c *Client) Limit() (n int, stated bool) { return c.limit(), c.settled }
+
+func (c *Client) limit() int {
 	if c.maxStreams < uint32(c.limits.MaxStreams) {
 		return int(c.maxStreams)
 	}

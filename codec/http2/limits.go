@@ -63,8 +63,7 @@ type Limits struct {
 	// Connect lets a server take CONNECT, plain and extended (RFC 8441).
 	Connect bool
 
-	// SetupTime is how long a client may take to the end of its first
-	// SETTINGS.
+	// SetupTime is how long a peer may take to the end of its first SETTINGS.
 	SetupTime time.Duration
 	// AckTime is how long a peer may take to acknowledge our SETTINGS.
 	AckTime time.Duration

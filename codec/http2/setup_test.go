@@ -65,6 +65,15 @@ func TestSetup(t *testing.T) {
 			< GOAWAY 0 PROTOCOL_ERROR
 			= glitch setup_timeout
 			= shut idle_timeout`},
+		{name: "a server says nothing", raw: true, client: true, text: `
+			< PREFACE
+			< SETTINGS ENABLE_PUSH=0 MAX_HEADER_LIST_SIZE=65536
+			< WINDOW_UPDATE 0 983041
+			. ticks 10s
+			. tick 10s
+			< GOAWAY 0 PROTOCOL_ERROR
+			= glitch setup_timeout
+			= shut upstream_unresponsive`},
 		{name: "half a preface", raw: true, text: `
 			< SETTINGS MAX_CONCURRENT_STREAMS=1024 MAX_HEADER_LIST_SIZE=65536
 			< WINDOW_UPDATE 0 983041
