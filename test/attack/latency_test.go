@@ -33,7 +33,7 @@ func TestCitizenBesideFloods(t *testing.T) {
 			return append(peer.Headers(odd(i), request, peer.EndStream|peer.EndHeaders), peer.Reset(odd(i), http2.ErrCodeCancel)...)
 		}},
 		{"header bomb", func(i int) []byte {
-			return peer.Block(odd(i), references("/host", "a", "", 1800), wholeFrame, peer.EndStream)
+			return peer.Block(odd(i), references("/host", "a", "", 1000), wholeFrame, peer.EndStream)
 		}},
 	} {
 		t.Run(x.name, func(t *testing.T) {

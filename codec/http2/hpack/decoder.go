@@ -8,6 +8,10 @@ import "slices"
 // the text of an ordinary request. A larger one is left to the fields' holder.
 const scratchKeep = 1 << 10
 
+// bombFields is how many times the fields allowed are decoded only to keep the
+// table in sync. A sender of more is not one that has merely grown too talkative.
+const bombFields = 4
+
 // Decoder decodes the header blocks of one connection, in order. It holds no
 // memory before a peer uses its table or Huffman code.
 type Decoder struct {
@@ -43,8 +47,9 @@ func (d *Decoder) Changes() uint32 { return d.table.changes }
 // Fields over maxListSize (counted as RFC 7541, 4.1 does) or maxFields are not
 // kept; the rest is decoded only to keep the table in sync, and
 // ErrListTooLarge or ErrTooManyFields returned with those before. Where that
-// would take more than twice maxListSize the error is ErrBomb. That and every
-// other error means that the connection cannot go on; dst is returned as it came.
+// would take more than twice maxListSize, or bombFields times maxFields, the error
+// is ErrBomb. That and every other error means that the connection cannot go on;
+// dst is returned as it came.
 func (d *Decoder) Decode(dst []Field, block []byte, maxListSize, maxFields int) ([]Field, error) {
 	if len(block)-maxListSize > maxListSize {
 		return dst, ErrBomb
@@ -71,7 +76,10 @@ func (d *Decoder) decode(dst []Field, block []byte, maxListSize, maxFields int) 
 	var limit error
 	var dropped Field
 	base, size := len(dst), 0
-	for len(block) > 0 {
+	for count := 0; len(block) > 0; count++ {
+		if count > bombFields*maxFields {
+			return dst, ErrBomb
+		}
 		if limit == nil && len(dst)-base >= maxFields {
 			limit = ErrTooManyFields
 		}

@@ -20,5 +20,5 @@ var (
 	ErrTableSize       = errors.New("hpack: a table size update is missing, misplaced or over the announced size")
 	// ErrBomb says that decoding to the end, only to keep the table in sync,
 	// would cost more than the connection is worth.
-	ErrBomb = errors.New("hpack: the header block decodes to more than twice the allowed list")
+	ErrBomb = errors.New("hpack: the header block decodes to several times what is allowed")
 )

@@ -22,13 +22,14 @@ func TestDecodeBeyondTheLimit(t *testing.T) {
 		{"list too large", bytes.Repeat([]byte{0xbe}, 30), ErrListTooLarge},
 		{"bomb", bytes.Repeat([]byte{0xbe}, 60), ErrBomb},
 		{"bomb of the static table", bytes.Repeat([]byte{0x82}, 60), ErrBomb},
+		{"bomb of small fields", bytes.Repeat([]byte{0x8f}, 33), ErrBomb},
 		{"index 0", unhex(t, "be be be 80"), ErrIndex},
 		{"index after the table", unhex(t, "be be be bf"), ErrIndex},
 		{"integer cut off", unhex(t, "be be be ff"), ErrTruncated},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := NewDecoder(4096)
-			_, err := d.Decode(nil, append(bytes.Clone(entry), c.fields...), 1000, 3)
+			_, err := d.Decode(nil, append(bytes.Clone(entry), c.fields...), 1000, 8)
 			if !errors.Is(err, c.want) {
 				t.Fatalf("error %v, want %v", err, c.want)
 			}
