@@ -166,7 +166,7 @@ func (d *downstream) OnWritable() {
 
 // collect begins to gather a request whose length must be known first.
 func (e *exchange) collect(head codec.Head, body []byte) {
-	e.sent.keepHead(e.worker.mem, &e.holding, head)
+	e.keepSent(&e.holding, head)
 	e.collectMore(body, false)
 }
 

@@ -20,16 +20,17 @@ import (
 //
 // A side is nil when it has ended or was never there: down after a one-way
 // request was received, up before a stream was found.
+//
+// What every request touches comes first.
 type exchange struct {
 	worker   *Worker
-	timer    eventloop.Timer
 	nextFree *exchange
+	state
+	timer eventloop.Timer
 
 	sent    message // what may have to be sent, or sent again
 	reply   message // a reply being completed before it goes out
 	holding codec.Holding
-
-	state
 }
 
 // state is what an exchange is about, all zero between two requests.
@@ -51,6 +52,7 @@ type state struct {
 	replyEnd     bool // the tunnel's reply was received to its end
 	grpcReply    bool // that reply may end early with a gRPC status
 
+	kept   bool // something is in sent or reply
 	gather bool // sent is being completed before it goes out
 	tries  int  // times it was sent again, other than
 	moves  int  // those because of a goodbye
@@ -72,11 +74,25 @@ func (e *exchange) begin(c *connection, s codec.Stream) {
 func (e *exchange) finish(r codec.Reason) {
 	w := e.worker
 	e.request.Forget()
-	e.sent.release(w.mem)
-	e.reply.release(w.mem)
+	e.letGo()
 	w.stats.Ended(uint8(r))
 	e.state = state{}
 	w.recycle(e)
+}
+
+// letGo forgets what is kept of the request and of the reply.
+func (e *exchange) letGo() {
+	if e.kept {
+		e.kept = false
+		e.sent.release(e.worker.mem)
+		e.reply.release(e.worker.mem)
+	}
+}
+
+// keepSent keeps the head of the request.
+func (e *exchange) keepSent(holding *codec.Holding, h codec.Head) {
+	e.kept = true
+	e.sent.keepHead(e.worker.mem, holding, h)
 }
 
 // fail ends the exchange for reason r and tells both sides: the client by a

@@ -27,7 +27,7 @@ func (e *exchange) forward(head codec.Head, body []byte, end bool) {
 		e.sendHeaders(head, body, end)
 		return
 	}
-	e.sent.keepHead(e.worker.mem, nil, head)
+	e.keepSent(nil, head)
 	if reason == codec.ReasonNone {
 		e.keepWaiting(body, end)
 		return
@@ -214,7 +214,7 @@ func (e *exchange) keepHeadForReplay(head codec.Head, body []byte, end bool) {
 	if e.to == codec.Bolt {
 		return
 	}
-	e.sent.keepHead(e.worker.mem, nil, head)
+	e.keepSent(nil, head)
 	e.keepForReplay(body, end)
 }
 

@@ -23,7 +23,7 @@ func (u *upstream) OnHeaders(h codec.Head, body []byte, end bool) {
 		}
 		return
 	}
-	e.sent.release(e.worker.mem)
+	e.letGo()
 	e.opened(h)
 	if e.upEnded(end); e.oneWay {
 		e.drop(len(body), end)
@@ -36,6 +36,7 @@ func (u *upstream) OnHeaders(h codec.Head, body []byte, end bool) {
 	case !useful:
 		e.start(head, nil, true)
 	case !end && !e.from.Interleaves() && fitsFrame(head.BodyLength()):
+		e.kept = true
 		e.reply.keepHead(e.worker.mem, &e.holding, head)
 		e.complete(body, false)
 	default:

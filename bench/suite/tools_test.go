@@ -106,7 +106,7 @@ func TestInterruptedSuiteKeepsWhatItHas(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	s, err := Run(ctx, Options{
-		Rounds: 2, Measure: time.Second, Programs: programs, Log: cancelAt{"sideloop", cancel},
+		Rounds: 2, Measure: time.Second, Programs: programs, Log: cancelAt{"µs CPU", cancel},
 		Scenarios: []string{"bolt-1k"}, Peers: []string{"sideloop", "relay"},
 	})
 	if !Interrupted(err) || len(s.Scenarios) != 1 {

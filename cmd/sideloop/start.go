@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -32,6 +33,9 @@ func (s *startCommand) Run() error {
 	if err != nil {
 		return err
 	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
 	srv, err := server.Start(c, server.Options{Concurrency: s.Concurrency})
@@ -53,6 +57,11 @@ func (s *startCommand) Run() error {
 	}
 	return srv.Stop(context.Background())
 }
+
+// gcPercent is how much garbage the heap may hold, in percent of what lives, where
+// the environment does not say. Serving makes almost none, so that half of Go's
+// default costs no time, and every idle connection is cheaper.
+const gcPercent = 50
 
 // load reads the configuration and prints its problems. Unknown keys do not
 // keep the proxy from starting: files in the wild have them.
