@@ -469,6 +469,8 @@ func (s *soakService) check(t *testing.T, p *proxy, sum *soakSum) {
 		failed += n
 		switch reason {
 		case "upstream_timeout", "upstream_closed", "connect_failed":
+		case "overflow":
+			// With the service gone for long, more wait than the queue takes.
 		default:
 			t.Errorf("%d calls failed with %q", n, reason)
 		}
