@@ -215,6 +215,19 @@ func TestMemo(t *testing.T) {
 	}
 }
 
+// okay answers each request with 200.
+type okay struct{ stream codec.Stream }
+
+func (o *okay) OnRequest(s codec.Stream) codec.Receiver {
+	o.stream = s
+	return o
+}
+func (o *okay) OnHeaders(codec.Head, []byte, bool) { o.stream.SendHeaders(&Head{Status: 200}, nil, true) }
+func (o *okay) OnData([]byte, bool)                {}
+func (o *okay) OnTrailers(codec.Head)              {}
+func (o *okay) OnReset(codec.Reason)               {}
+func (o *okay) OnWritable()                        {}
+
 // TestMemoIsBounded: connections without end do not make a loop keep heads
 // without end.
 func TestMemoIsBounded(t *testing.T) {
@@ -223,8 +236,7 @@ func TestMemoIsBounded(t *testing.T) {
 	var sessions []*Server
 	for n := range 2 * memoHeads {
 		e := newEnd()
-		r := &echo{reply: &Head{Status: 200}}
-		s := NewServer(e.sink, newOwner(new(log)), r, mem, &limits)
+		s := NewServer(e.sink, newOwner(new(log)), new(okay), mem, &limits)
 		e.out.WriteString(Preface)
 		e.framer.WriteSettings()
 		for id := uint32(1); id < 20; id += 2 {
