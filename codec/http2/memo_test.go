@@ -222,11 +222,13 @@ func (o *okay) OnRequest(s codec.Stream) codec.Receiver {
 	o.stream = s
 	return o
 }
-func (o *okay) OnHeaders(codec.Head, []byte, bool) { o.stream.SendHeaders(&Head{Status: 200}, nil, true) }
-func (o *okay) OnData([]byte, bool)                {}
-func (o *okay) OnTrailers(codec.Head)              {}
-func (o *okay) OnReset(codec.Reason)               {}
-func (o *okay) OnWritable()                        {}
+func (o *okay) OnHeaders(codec.Head, []byte, bool) {
+	o.stream.SendHeaders(&Head{Status: 200}, nil, true)
+}
+func (o *okay) OnData([]byte, bool)   {}
+func (o *okay) OnTrailers(codec.Head) {}
+func (o *okay) OnReset(codec.Reason)  {}
+func (o *okay) OnWritable()           {}
 
 // TestMemoIsBounded: connections without end do not make a loop keep heads
 // without end.
