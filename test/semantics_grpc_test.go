@@ -42,13 +42,14 @@ func TestGRPCFailuresOnTheWire(t *testing.T) {
 		reason codec.Reason
 		// fields are those of the request, beside grpcFields.
 		fields []string
-		// serve is the upstream; nil where none is reached.
+		// serve is the upstream; nil where none need be reached.
 		serve func(up *framePeer)
 	}{
 		{codec.NoRoute, []string{"service", ""}, nil},
 		{codec.HeaderTooLarge, slices.Repeat([]string{"field", "x"}, 300), nil},
 		{codec.UpstreamTimeout, []string{"service", service, "grpc-timeout", "100m"}, func(up *framePeer) { up.wantHeaders(); up.wantReset() }},
-		{codec.UpstreamTimeout, []string{"service", service, "grpc-timeout", "0n"}, func(up *framePeer) { up.wantHeaders(); up.wantReset() }},
+		// Its time may be over before there is a connection to send it on.
+		{codec.UpstreamTimeout, []string{"service", service, "grpc-timeout", "0n"}, nil},
 		{codec.UpstreamReset, []string{"service", service}, reply(func(up *framePeer, id uint32) { up.fr.WriteRSTStream(id, http2.ErrCodeInternal) })},
 		{codec.UpstreamClosed, []string{"service", service}, reply(func(up *framePeer, _ uint32) { up.conn.Close() })},
 		{codec.UpstreamProtocolError, []string{"service", service}, reply(func(up *framePeer, id uint32) { up.send(id, true, ":status", "99") })},
