@@ -9,8 +9,8 @@ import (
 )
 
 // PauseRead stops reading: the peer soon cannot send any more, and its FIN is
-// not noticed until ResumeRead, but by a LeaveHandler. One read that is under way may still add to the
-// kept bytes.
+// not noticed until ResumeRead, but by a LeaveHandler. One read that is under way
+// may still add to the kept bytes.
 func (c *Conn) PauseRead() {
 	if c.phase == phaseOpen && !c.paused {
 		c.paused = true
