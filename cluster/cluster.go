@@ -3,6 +3,7 @@
 package cluster
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -38,6 +39,42 @@ type Host struct {
 	Address string
 	// Authority is what a request that names no host of its own is sent with.
 	Authority []byte
+	// Down is why the host is not to be chosen, 0 for a healthy one.
+	Down Down
+}
+
+// Down is the set of those who hold a host for unhealthy.
+type Down uint8
+
+const (
+	// FailedCheck is the verdict of active health checks.
+	FailedCheck Down = 1 << iota
+	// Ejected is that of outlier detection.
+	Ejected
+)
+
+// With returns the cluster with other hosts. Host state and pools are kept by
+// address.
+func (c *Cluster) With(hosts []*Host) *Cluster {
+	n := *c
+	n.Hosts = hosts
+	return &n
+}
+
+// Mark returns the cluster in which the verdict d of the host at address is set
+// or lifted, or c itself where that changes nothing.
+func (c *Cluster) Mark(address string, d Down, set bool) *Cluster {
+	for i, h := range c.Hosts {
+		if h.Address != address || (h.Down&d != 0) == set {
+			continue
+		}
+		marked := *h
+		marked.Down ^= d
+		hosts := slices.Clone(c.Hosts)
+		hosts[i] = &marked
+		return c.With(hosts)
+	}
+	return c
 }
 
 // Set is the clusters of one configuration by name. It never changes.

@@ -142,7 +142,8 @@ func (v *view) Len() int { return len(v.members.cluster.Hosts) }
 
 // Usable implements balance.View.
 func (v *view) Usable(i int) bool {
-	if v.members.cluster.Hosts[i] == v.avoid {
+	h := v.members.cluster.Hosts[i]
+	if h.Down != 0 || v.avoid != nil && h.Address == v.avoid.Address {
 		return false
 	}
 	p := v.members.pools[v.protocol][i]

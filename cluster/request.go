@@ -22,6 +22,12 @@ type Request struct {
 	// Receiver gets the events of the reply.
 	Receiver codec.Receiver
 	Waiter   Waiter
+	// Hash places the request where the cluster's balancing keeps like with
+	// like; it counts when Hashed.
+	Hash   uint64
+	Hashed bool
+	// Subset narrows the choice to hosts with these labels, nil for any host.
+	Subset *Criteria
 
 	host       *Host // the last one chosen, avoided by the next try
 	pool       *pool // where the request waits, or nil

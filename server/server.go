@@ -44,8 +44,11 @@ type Server struct {
 	listeners []*listener
 	logs      *Logs
 	log       *slog.Logger
-	stop      sync.Once
-	stopErr   error
+	// publishing is held while snapshot, the current one, is replaced.
+	publishing sync.Mutex
+	snapshot   *pipeline.Snapshot
+	stop       sync.Once
+	stopErr    error
 }
 
 type listener struct {
@@ -109,7 +112,9 @@ func concurrency(asked, processor int) int {
 }
 
 // publish gives every loop a new Snapshot and waits until all have adopted it.
+// It is called with publishing held, or before the first listener is there.
 func (s *Server) publish(snapshot *pipeline.Snapshot) error {
+	s.snapshot = snapshot
 	_, err := ask(s, func(w *pipeline.Worker) struct{} {
 		w.Adopt(snapshot)
 		return struct{}{}
