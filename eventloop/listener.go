@@ -59,12 +59,23 @@ type Listener struct {
 	quit      chan struct{}
 	hurry     chan struct{} // what is not on its way to a loop is dropped
 	done      chan struct{}
+	started   bool
 	closeOnce sync.Once
 	closeErr  error
 }
 
 // Listen starts to accept connections. It may be called at any time.
 func (r *Reactor) Listen(config ListenConfig) (*Listener, error) {
+	ln, err := r.Bind(config)
+	if err == nil {
+		ln.Start()
+	}
+	return ln, err
+}
+
+// Bind takes an address. Connections wait in the kernel's queue until Start; one
+// of Start and Close must follow. It may be called at any time.
+func (r *Reactor) Bind(config ListenConfig) (*Listener, error) {
 	ln := &Listener{
 		reactor: r, config: config,
 		log:       r.log.With("listener", config.Network+" "+config.Address),
@@ -87,8 +98,13 @@ func (r *Reactor) Listen(config ListenConfig) (*Listener, error) {
 		ln.inner.Close()
 		return nil, listenError(config, ErrStopped)
 	}
-	go ln.run()
 	return ln, nil
+}
+
+// Start accepts connections. It is called once at most, and not after Close.
+func (ln *Listener) Start() {
+	ln.started = true
+	go ln.run()
 }
 
 func (ln *Listener) bind() (err error) {
@@ -139,6 +155,11 @@ func (ln *Listener) Refused() uint64 { return ln.refused.Load() }
 func (ln *Listener) Close() error {
 	ln.closeOnce.Do(func() {
 		ln.file.remove()
+		if !ln.started {
+			ln.closeErr = ln.inner.Close()
+			ln.reactor.release(ln)
+			return
+		}
 		close(ln.quit)
 		interrupted := ln.inner.SetDeadline(time.Unix(1, 0)) // long past
 		patience := time.AfterFunc(closePatience, func() { close(ln.hurry) })

@@ -4,6 +4,7 @@ package pipeline
 
 import (
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/sideloop/sideloop/cluster"
@@ -51,6 +52,9 @@ type Chain struct {
 	DetectTime time.Duration
 	// Log gets failed requests. It must not block.
 	Log *slog.Logger
+	// Retired tells that no further connection should live on this chain: those
+	// that were on their way to their loop drain at once.
+	Retired atomic.Bool
 }
 
 // Snapshot is what requests are routed by. It never changes; publishing another

@@ -70,7 +70,7 @@ func newConnection(w *Worker, ec *eventloop.Conn, chain *Chain) *connection {
 	} else {
 		w.loop.Schedule(&c.tick, chain.DetectTime)
 	}
-	if w.draining {
+	if w.draining || chain.Retired.Load() {
 		c.drain()
 	}
 	return c

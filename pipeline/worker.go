@@ -80,9 +80,24 @@ func (w *Worker) Accept(c *eventloop.Conn, chain *Chain) eventloop.Handler {
 // so those that were accepted already and are on their way to the loop.
 func (w *Worker) Drain() {
 	w.draining = true
+	w.each(nil, (*connection).drain)
+}
+
+// Retire lets the connections of one chain finish what is in flight and close.
+func (w *Worker) Retire(chain *Chain) { w.each(chain, (*connection).drain) }
+
+// Expel closes the connections of one chain that have not finished.
+func (w *Worker) Expel(chain *Chain) {
+	w.each(chain, func(c *connection) { c.Shut(codec.Draining) })
+}
+
+// each calls f for the connections of a chain, of every chain if it is nil.
+func (w *Worker) each(chain *Chain, f func(*connection)) {
 	for c := w.conns.first; c != nil; {
 		next := c.next
-		c.drain()
+		if chain == nil || c.chain == chain {
+			f(c)
+		}
 		c = next
 	}
 }

@@ -18,7 +18,7 @@ func (s *Server) Update(name string, change func(*cluster.Cluster) *cluster.Clus
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
 	old := s.snapshot.Clusters[name]
-	if old == nil {
+	if old == nil || s.stopping {
 		return nil
 	}
 	changed := change(old)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"runtime"
 	"strconv"
@@ -18,7 +17,6 @@ import (
 	"github.com/sideloop/sideloop/config"
 	"github.com/sideloop/sideloop/eventloop"
 	"github.com/sideloop/sideloop/pipeline"
-	"github.com/sideloop/sideloop/pipeline/router"
 	"github.com/sideloop/sideloop/stats"
 )
 
@@ -42,28 +40,26 @@ type Server struct {
 	reactor   *eventloop.Reactor
 	workers   []*pipeline.Worker
 	listeners []*listener
+	leaving   []*listener // whose connections still finish what they carry
 	logs      *Logs
 	log       *slog.Logger
 	// publishing is held while snapshot, the current one, is replaced.
 	publishing sync.Mutex
 	snapshot   *pipeline.Snapshot
+	config     *config.Config
+	stopping   bool
 	stop       sync.Once
 	stopErr    error
-}
-
-type listener struct {
-	name   string
-	socket *eventloop.Listener
 }
 
 // Start runs the proxy that c describes. When it returns, every listener is
 // bound and routes by c. On an error nothing is left running.
 func Start(c *config.Config, o Options) (*Server, error) {
-	snapshot, err := newSnapshot(c)
+	snapshot, err := newSnapshot(c, nil, nil)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{logs: new(Logs)}
+	s := &Server{logs: new(Logs), config: c}
 	if s.log, err = s.logs.Logger(c.Server.LogPath, c.Server.LogLevel); err != nil {
 		return nil, err
 	}
@@ -89,8 +85,13 @@ func (s *Server) start(c *config.Config, o Options, snapshot *pipeline.Snapshot)
 		return err
 	}
 	for i := range c.Server.Listeners {
-		if err = s.listen(c, &c.Server.Listeners[i]); err != nil {
+		l, err := s.bind(c, &c.Server.Listeners[i])
+		if err != nil {
 			return err
+		}
+		if l != nil {
+			s.listeners = append(s.listeners, l)
+			s.serve(l)
 		}
 	}
 	return nil
@@ -140,69 +141,6 @@ func ask[T any](s *Server, f func(*pipeline.Worker) T) ([]T, error) {
 		}
 	}
 	return all, nil
-}
-
-func (s *Server) listen(c *config.Config, l *config.Listener) error {
-	if !l.BindPort {
-		s.log.Info("listener without a port", "listener", l.Name)
-		return nil
-	}
-	chain, err := s.chain(c, l)
-	if err != nil {
-		return err
-	}
-	socket, err := s.reactor.Listen(eventloop.ListenConfig{
-		Network: l.Network,
-		Address: l.Address,
-		Accept: func(ec *eventloop.Conn) eventloop.Handler {
-			return s.workers[ec.Loop().Index()].Accept(ec, chain)
-		},
-	})
-	if err != nil {
-		return fmt.Errorf("listener %q: %w", l.Name, err)
-	}
-	s.listeners = append(s.listeners, &listener{name: l.Name, socket: socket})
-	s.log.Info("listening", "listener", l.Name, "address", socket.Addr().String())
-	return nil
-}
-
-func (s *Server) chain(c *config.Config, l *config.Listener) (*pipeline.Chain, error) {
-	path, level := l.LogPath, l.LogLevel
-	if path == "" {
-		path = c.Server.LogPath
-	}
-	if level == "" {
-		level = c.Server.LogLevel
-	}
-	log, err := s.logs.Logger(path, level)
-	if err != nil {
-		return nil, fmt.Errorf("listener %q: %w", l.Name, err)
-	}
-	chain := &pipeline.Chain{
-		Listener:    l.Name,
-		Servers:     downstreamServers(&l.Proxy),
-		Upstream:    router.UpstreamProtocol(l.Proxy.Upstream),
-		Connect:     l.Proxy.HTTP2.Limits.Connect,
-		Router:      l.Proxy.RouterName,
-		IdleTimeout: l.IdleTimeout,
-		DetectTime:  l.Proxy.HTTP2.Limits.SetupTime,
-		Log:         log,
-	}
-	if chain.IdleTimeout == 0 {
-		chain.IdleTimeout = DefaultIdleTimeout
-	}
-	return chain, nil
-}
-
-// Addr is the address that a listener is bound to, nil when there is none of
-// that name.
-func (s *Server) Addr(name string) net.Addr {
-	for _, l := range s.listeners {
-		if l.name == name {
-			return l.socket.Addr()
-		}
-	}
-	return nil
 }
 
 // Stats returns the sum of all loops' counters.

@@ -11,28 +11,73 @@ import (
 	"github.com/sideloop/sideloop/pipeline/router"
 )
 
-// newSnapshot compiles what requests are routed by.
-func newSnapshot(c *config.Config) (*pipeline.Snapshot, error) {
+// newSnapshot compiles what requests are routed by. What c says as the
+// configuration before did is taken over from its snapshot, with the hosts that
+// were found and the verdicts on them since; both are nil at the start.
+func newSnapshot(c, before *config.Config, old *pipeline.Snapshot) (*pipeline.Snapshot, error) {
+	if before == nil {
+		before, old = new(config.Config), new(pipeline.Snapshot)
+	}
 	s := &pipeline.Snapshot{
 		Routers:  make(map[string]*router.Table, len(c.Server.Routers)),
 		Clusters: make(cluster.Set, len(c.Clusters)),
 	}
+	routers := byName(before.Server.Routers, routerName)
 	for i := range c.Server.Routers {
 		r := &c.Server.Routers[i]
+		if was := routers[r.Name]; was != nil && config.Equal(was, r) {
+			s.Routers[r.Name] = old.Routers[r.Name]
+			continue
+		}
 		t, err := router.Compile(r)
 		if err != nil {
 			return nil, fmt.Errorf("router %q: %w", r.Name, err)
 		}
 		s.Routers[r.Name] = t
 	}
+	clusters := byName(before.Clusters, clusterName)
 	for i := range c.Clusters {
-		s.Clusters[c.Clusters[i].Name] = cluster.New(&c.Clusters[i])
+		n := &c.Clusters[i]
+		if was := clusters[n.Name]; was != nil && config.Equal(was, n) {
+			s.Clusters[n.Name] = old.Clusters[n.Name]
+			continue
+		}
+		s.Clusters[n.Name] = takeOver(cluster.New(n), old.Clusters[n.Name])
 	}
 	return s, nil
 }
 
+// takeOver returns c with the verdicts on those of its hosts that were there
+// before.
+func takeOver(c, before *cluster.Cluster) *cluster.Cluster {
+	if before == nil {
+		return c
+	}
+	for _, h := range before.Hosts {
+		for _, d := range []cluster.Down{cluster.FailedCheck, cluster.Ejected} {
+			if h.Down&d != 0 {
+				c = c.Mark(h.Address, d, true)
+			}
+		}
+	}
+	return c
+}
+
+func routerName(r *config.Router) string     { return r.Name }
+func clusterName(c *config.Cluster) string   { return c.Name }
+func listenerName(l *config.Listener) string { return l.Name }
+
+// byName indexes a list of the configuration.
+func byName[T any](list []T, name func(*T) string) map[string]*T {
+	m := make(map[string]*T, len(list))
+	for i := range list {
+		m[name(&list[i])] = &list[i]
+	}
+	return m
+}
+
 // Check compiles a configuration as Start would, without opening anything.
 func Check(c *config.Config) error {
-	_, err := newSnapshot(c)
+	_, err := newSnapshot(c, nil, nil)
 	return err
 }

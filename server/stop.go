@@ -15,7 +15,7 @@ const drainPoll = 10 * time.Millisecond
 // Drain refuses new connections and lets those that are open finish what is in
 // flight, until none is left or ctx ends. Stop follows.
 func (s *Server) Drain(ctx context.Context) {
-	s.closeListeners()
+	s.end()
 	_, err := ask(s, func(w *pipeline.Worker) struct{} {
 		w.Drain()
 		return struct{}{}
@@ -42,7 +42,7 @@ func (s *Server) Drain(ctx context.Context) {
 // draining. It may be called more than once.
 func (s *Server) Stop(ctx context.Context) error {
 	s.stop.Do(func() {
-		s.closeListeners()
+		s.end()
 		if s.reactor != nil {
 			s.stopErr = s.reactor.Stop(ctx)
 		}
@@ -51,7 +51,11 @@ func (s *Server) Stop(ctx context.Context) error {
 	return s.stopErr
 }
 
-func (s *Server) closeListeners() {
+// end closes the listeners and refuses further changes.
+func (s *Server) end() {
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	s.stopping = true
 	for _, l := range s.listeners {
 		if err := l.socket.Close(); err != nil {
 			s.log.Warn("close listener", "listener", l.name, "error", err)
@@ -63,8 +67,10 @@ func (s *Server) closeListeners() {
 // loop among them.
 func (s *Server) connections() int {
 	n := 0
-	for _, l := range s.listeners {
-		n += l.socket.Conns()
+	for _, list := range [][]*listener{s.listeners, s.leaving} {
+		for _, l := range list {
+			n += l.socket.Conns()
+		}
 	}
 	return n
 }

@@ -47,11 +47,29 @@ func writeConfig(t *testing.T, text string) string {
 	return path
 }
 
+// lockedBuffer is what a process has printed so far.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
 // startCommand runs `sideloop start` until it listens.
-func startCommand(t *testing.T, config, address string) (*exec.Cmd, *bytes.Buffer) {
+func startCommand(t *testing.T, config, address string) (*exec.Cmd, *lockedBuffer) {
 	t.Helper()
 	cmd := sideloop(t, "start", "-c", config)
-	var out bytes.Buffer
+	var out lockedBuffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -24,7 +24,8 @@ type startCommand struct {
 }
 
 // Run starts the proxy and serves until a signal: SIGTERM and the first SIGINT
-// let requests in flight finish, any further signal ends at once.
+// let requests in flight finish, any further signal ends at once. SIGHUP reads the
+// configuration again.
 func (s *startCommand) Run() error {
 	if s.Concurrency < 0 {
 		return errors.New("--concurrency must be positive")
@@ -37,7 +38,7 @@ func (s *startCommand) Run() error {
 		debug.SetGCPercent(gcPercent)
 	}
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP)
 	srv, err := server.Start(c, server.Options{Concurrency: s.Concurrency})
 	if err != nil {
 		return err
@@ -46,16 +47,43 @@ func (s *startCommand) Run() error {
 		return errors.Join(err, srv.Stop(context.Background()))
 	}
 	defer removePid(c.PidFile)
-	if sig := <-signals; sig != syscall.SIGQUIT {
+	sig := <-signals
+	for ; sig == syscall.SIGHUP; sig = <-signals {
+		c = s.reload(srv, c)
+	}
+	if sig != syscall.SIGQUIT {
 		ctx, cancel := context.WithTimeout(context.Background(), c.Server.GracefulTimeout)
 		go func() {
-			<-signals
-			cancel()
+			for sig := range signals {
+				if sig != syscall.SIGHUP {
+					cancel()
+				}
+			}
 		}()
 		srv.Drain(ctx)
 		cancel()
 	}
 	return srv.Stop(context.Background())
+}
+
+// reload reads the file again and returns the configuration that is in force
+// then: the one before, if the new one has errors or cannot be taken.
+func (s *startCommand) reload(srv *server.Server, before *config.Config) *config.Config {
+	c, err := load(s.Config)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "reload: nothing was changed: %v\n", err)
+		return before
+	}
+	changes, err := srv.Reload(c)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "reload: nothing was changed: %v\n", err)
+		return before
+	}
+	fmt.Fprintf(os.Stderr, "reload: %d changes\n", len(changes))
+	for _, change := range changes {
+		fmt.Fprintf(os.Stderr, "reload: %v\n", change)
+	}
+	return c
 }
 
 // gcPercent is how much garbage the heap may hold, in percent of what lives, where
@@ -74,7 +102,7 @@ func load(path string) (*config.Config, error) {
 		fmt.Fprintln(os.Stderr, p)
 	}
 	if problems.HasErrors() {
-		return nil, fmt.Errorf("%s has errors; nothing was started", path)
+		return nil, fmt.Errorf("%s has errors", path)
 	}
 	return c, nil
 }
