@@ -3,7 +3,7 @@
 # Everything needs Go and make; `make test` runs more where more is installed
 # and says what it left out.
 
-.PHONY: build run test test-interop soak fuzz bench bench-deps clean
+.PHONY: build run docs test test-interop soak fuzz bench bench-deps clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
@@ -12,6 +12,11 @@ build:
 # Ctrl-C.
 run: build
 	scripts/run.sh
+
+# The reference of the configuration, made of its tables and config/reference.md.
+docs:
+	go run ./cmd/sideloop schema --markdown > docs/CONFIG.md.new
+	mv docs/CONFIG.md.new docs/CONFIG.md
 
 test:
 	scripts/test.sh
