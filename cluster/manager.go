@@ -102,7 +102,11 @@ func (s *Members) Acquire(r *Request) (codec.Stream, codec.Reason) {
 		return nil, s.refusal(r.Protocol)
 	}
 	r.host = hosts[i]
-	return s.pool(r.Protocol, i).acquire(r)
+	stream, reason := s.pool(r.Protocol, i).acquire(r)
+	if reason == codec.ReasonNone {
+		r.try = try{members: s, began: s.view.now}
+	}
+	return stream, reason
 }
 
 // refusal is why no host can be chosen: the first one's last failure.

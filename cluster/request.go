@@ -30,6 +30,7 @@ type Request struct {
 	Subset *Criteria
 
 	host       *Host // the last one chosen, avoided by the next try
+	try        try
 	pool       *pool // where the request waits, or nil
 	prev, next *Request
 }
@@ -37,9 +38,11 @@ type Request struct {
 // Host is the host that was chosen last, nil before Acquire.
 func (r *Request) Host() *Host { return r.host }
 
-// Forget makes the request ready for another exchange.
+// Forget makes the request ready for another exchange. A try that is under way
+// ends with the outcome that its reply's head gave.
 func (r *Request) Forget() {
 	r.Cancel()
+	r.Tried(r.try.outcome)
 	*r = Request{}
 }
 

@@ -173,5 +173,8 @@ func (e *exchange) OnTimer(now int64) {
 		e.schedule(now, due)
 		return
 	}
+	if !e.replyStarted {
+		e.request.Tried(cluster.TimedOut)
+	}
 	e.fail(reason)
 }

@@ -109,7 +109,11 @@ type waiting exchange
 func (q *waiting) OnStream(s codec.Stream) { (*exchange)(q).sendKept(s) }
 
 // OnNoStream implements cluster.Waiter.
-func (q *waiting) OnNoStream(r codec.Reason) { (*exchange)(q).retry(r) }
+func (q *waiting) OnNoStream(r codec.Reason) {
+	e := (*exchange)(q)
+	e.request.Tried(judgedByReason(r))
+	e.retry(r)
+}
 
 func (e *exchange) attach(s codec.Stream) {
 	e.up = s

@@ -23,6 +23,7 @@ func (u *upstream) OnHeaders(h codec.Head, body []byte, end bool) {
 		}
 		return
 	}
+	e.request.Answered(judgedByReply(h))
 	e.letGo()
 	e.opened(h)
 	if e.upEnded(end); e.oneWay {
@@ -134,6 +135,7 @@ func (u *upstream) OnReset(r codec.Reason) {
 	if r == codec.UpstreamReset && e.clock.nearly(e.worker.loop.Now()) {
 		r = codec.UpstreamTimeout
 	}
+	e.request.Tried(judgedByReason(r))
 	switch {
 	case e.replyEnd && r == codec.ReasonNone:
 		e.replied()

@@ -22,6 +22,13 @@ const (
 	// host did not answer heartbeats.
 	UpstreamUnresponsive
 	UpstreamRequests
+	// UpstreamServerErrors and the next three count tries by how they failed: a
+	// reply of the 5xx kind, no connection, no reply in time, a reset or a lost
+	// connection.
+	UpstreamServerErrors
+	UpstreamTriesUnconnected
+	UpstreamTriesTimedOut
+	UpstreamTriesBroken
 	UpstreamRetries
 	// UpstreamPendingQueued counts requests that had to wait for a connection.
 	UpstreamPendingQueued
@@ -44,6 +51,10 @@ var names = [CounterCount]string{
 	"upstream_connect_failures_total",
 	"upstream_unresponsive_total",
 	"upstream_requests_total",
+	"upstream_server_errors_total",
+	"upstream_tries_unconnected_total",
+	"upstream_tries_timed_out_total",
+	"upstream_tries_broken_total",
 	"upstream_retries_total",
 	"upstream_pending_queued_total",
 	"upstream_pending_at_limit_total",

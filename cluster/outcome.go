@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"time"
+
+	"github.com/sideloop/sideloop/stats"
+)
+
+// Outcome is how one try of a request ended, as its host is judged by it.
+type Outcome uint8
+
+const (
+	// Unjudged tries say nothing of the host: the client left, the proxy had no
+	// room, or the host said goodbye before it looked at the request.
+	Unjudged Outcome = iota
+	// Succeeded is a complete reply, whatever it says to the client.
+	Succeeded
+	// ServerError is a reply of the 5xx kind, in the terms of its protocol.
+	ServerError
+	// ConnectFailure is a connection that could not be made.
+	ConnectFailure
+	// TimedOut is a reply that did not come in time.
+	TimedOut
+	// Broken is a try that the host reset, refused or hung up on.
+	Broken
+)
+
+// try is one way of a request to one host: from the choice of the host to the
+// end of the reply or to what came instead.
+type try struct {
+	members  *Members // nil between two tries
+	outcome  Outcome  // by the reply so far
+	began    int64    // loop time
+	answered int64    // loop time of the reply's head, 0 before it
+}
+
+// Answered notes that the reply's head has come, and what it says of the host
+// unless the reply breaks off.
+func (r *Request) Answered(o Outcome) {
+	if s := r.try.members; s != nil {
+		r.try.outcome = o
+		if r.try.answered == 0 {
+			r.try.answered = s.manager.loop.Now()
+		}
+	}
+}
+
+// Trying tells that a host was asked, or is waited for.
+func (r *Request) Trying() bool { return r.try.members != nil }
+
+// Tried ends the try. Every Acquire that did not return a reason is followed by
+// one call that does something: this one, or Forget, which takes the outcome
+// that the reply's head gave.
+func (r *Request) Tried(o Outcome) {
+	t := r.try
+	if t.members == nil {
+		return
+	}
+	r.try = try{}
+	until := t.answered
+	if until == 0 {
+		until = t.members.manager.loop.Now()
+	}
+	t.members.tried(r.host, o, time.Duration(until-t.began))
+}
+
+// tryOutcomes is the counter of each outcome that is a failure.
+var tryOutcomes = [...]stats.Counter{
+	ServerError:    stats.UpstreamServerErrors,
+	ConnectFailure: stats.UpstreamTriesUnconnected,
+	TimedOut:       stats.UpstreamTriesTimedOut,
+	Broken:         stats.UpstreamTriesBroken,
+}
+
+// tried is the one place at which a try of host h ends, on its loop. latency is
+// until the reply's head, or without one until the try's end.
+func (s *Members) tried(h *Host, o Outcome, latency time.Duration) {
+	if o > Succeeded {
+		s.manager.stats.Add(tryOutcomes[o])
+	}
+}
