@@ -37,6 +37,7 @@ func (s *startCommand) Run() error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
+	defer server.ReturnMemory()()
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP)
 	srv, err := server.Start(c, server.Options{Concurrency: s.Concurrency})
