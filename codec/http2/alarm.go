@@ -32,6 +32,8 @@ const (
 	alarmLinger
 	// alarmStall looks for streams whose held bytes do not move.
 	alarmStall
+	// alarmSuspect lets a suspect go on.
+	alarmSuspect
 	alarmCount
 )
 
@@ -79,6 +81,7 @@ func (c *conn) Tick(now int64) {
 		}
 	}
 	c.now = now
+	wasPaused := c.paused
 	for a := range alarmCount {
 		if at := c.alarms[a]; at != 0 && at <= now && !c.dead {
 			c.clear(a)
@@ -91,6 +94,7 @@ func (c *conn) Tick(now int64) {
 		c.rearm()
 	}
 	c.leave()
+	c.resume(wasPaused)
 }
 
 func (c *conn) rearm() {
@@ -130,6 +134,8 @@ func (c *conn) ring(a alarm) {
 		c.sweepLingering()
 	case alarmStall:
 		c.sweepStalled()
+	case alarmSuspect:
+		c.take(nil)
 	}
 }
 

@@ -96,6 +96,10 @@ type conn struct {
 	peerClosed bool
 
 	resets, anomalies, glitches rate
+	// suspect: the client was one when its last header block began; ahead is
+	// then the input behind the frame that is being read.
+	suspect bool
+	ahead   []byte
 
 	slack          int
 	replies, empty int
@@ -225,11 +229,14 @@ func (c *conn) readHead(b []byte) (n int, more bool) {
 // that one long reply does not keep all others waiting.
 func (c *conn) mustWait() bool {
 	c.paused = false
-	if !c.isServer() || c.frame.kind != frameHeaders || c.frame.id <= c.maxID || !c.sink.Blocked() {
+	if !c.isServer() || c.frame.kind != frameHeaders || c.frame.id <= c.maxID {
 		return false
 	}
-	c.unread++
-	if c.unread > c.limits.UnreadRequests {
+	if c.sink.Blocked() {
+		c.unread++
+		c.paused = c.unread > c.limits.UnreadRequests
+	}
+	if c.paused || c.suspectMustWait() {
 		c.paused = true
 		c.sink.PauseRead()
 	}
@@ -279,6 +286,7 @@ func (c *conn) gather(b []byte) (n int, more bool) {
 	if c.gathered == nil {
 		if len(b) >= length {
 			c.phase = phaseHead
+			c.lookAhead(b[length:])
 			read(c, b[:length])
 			return length, true
 		}
@@ -299,6 +307,7 @@ func (c *conn) gather(b []byte) (n int, more bool) {
 	c.phase = phaseHead
 	whole := c.gathered
 	c.gathered = nil
+	c.lookAhead(b[n:])
 	read(c, whole.B)
 	c.release(whole)
 	return n, true

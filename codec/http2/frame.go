@@ -89,7 +89,7 @@ type reader struct {
 var readers = [frameTypeCount]reader{
 	frameHeaders:      {read: (*conn).readHeaders, most: maxFrameSize},
 	framePriority:     {read: (*conn).readPriority, most: maxFrameSize},
-	frameRSTStream:    {read: (*conn).readRSTStream, least: 4, most: 4},
+	frameRSTStream:    {read: (*conn).readRSTStream, least: resetSize, most: resetSize},
 	frameSettings:     {read: (*conn).readSettings, most: maxFrameSize, streamless: true},
 	framePushPromise:  {read: (*conn).readPushPromise, most: maxFrameSize},
 	framePing:         {read: (*conn).readPing, least: 8, most: 8, streamless: true},

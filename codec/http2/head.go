@@ -155,7 +155,9 @@ func (h *Head) Copy(a *codec.Arena) codec.Head {
 		dst = new(Head)
 		a.SetHead(codec.HTTP2, dst)
 	}
-	fields := dst.Fields[:0]
+	// At once: a peer may send as many as it is allowed, and what grows by
+	// steps leaves as much behind again.
+	fields := slices.Grow(dst.Fields[:0], len(h.Fields))
 	*dst = *h
 	a.Reserve(h.textSize())
 	dst.MethodName, dst.Scheme = a.Keep(h.MethodName), a.Keep(h.Scheme)

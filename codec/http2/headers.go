@@ -123,6 +123,7 @@ func (c *conn) addFragment(p []byte) bool {
 // endBlock decodes a complete header block. It is decoded whatever becomes of
 // it, as the table belongs to the connection.
 func (c *conn) endBlock(p []byte) {
+	c.chargeSuspect(p)
 	m := c.shared.message()
 	m.sighting = c.sight(p)
 	if m.known = c.recall(m.sighting); m.known != nil {

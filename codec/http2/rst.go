@@ -8,9 +8,12 @@ import (
 	"github.com/sideloop/sideloop/codec"
 )
 
+// resetSize is the payload of RST_STREAM.
+const resetSize = 4
+
 // writeRSTStream writes RST_STREAM (RFC 9113, 6.4).
 func (c *conn) writeRSTStream(id uint32, e code) {
-	binary.BigEndian.PutUint32(c.writeFrame(frameRSTStream, 0, id, 4), uint32(e))
+	binary.BigEndian.PutUint32(c.writeFrame(frameRSTStream, 0, id, resetSize), uint32(e))
 }
 
 // readRSTStream is RST_STREAM.

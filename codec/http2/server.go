@@ -69,6 +69,10 @@ func (c *conn) openRequest(m *message, tooLarge bool) {
 		return
 	}
 	head := c.remember(m)
+	if c.suspect && c.resetAhead(id) {
+		c.forgo(id)
+		return
+	}
 	s := c.open(id)
 	s.answered = true
 	s.tunnel = head.tunnel()

@@ -11,6 +11,7 @@ type shared struct {
 	idle     int // how many streams
 	messages *message
 	heads    map[uint64]*common // that connections remember, by their sum
+	suspects rate               // header blocks of suspect clients
 }
 
 // idleMax is how many streams a loop keeps for reuse, 400 KiB of them. What a

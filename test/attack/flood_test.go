@@ -62,7 +62,8 @@ func TestR4ResetFlood(t *testing.T) {
 	bad := peer.Plain("GET", "/host", "Upper", "case")
 	a.Repeat(full(100_000, 2000), stall, func(i int) []byte { return peer.Headers(odd(i), bad, peer.EndStream|peer.EndHeaders) })
 	a.WantClosed(calm)
-	if n := peer.Look(a, func(s *peer.Seen) int { return len(s.Resets) }); n > 1001 {
+	// 1000, and 33 for each second that this may take.
+	if n := peer.Look(a, func(s *peer.Seen) int { return len(s.Resets) }); n > 1200 {
 		t.Errorf("%d RST_STREAM were sent", n)
 	}
 	w.wantGlitch("field_name", 700)

@@ -57,8 +57,12 @@ func TestR9RapidReset(t *testing.T) {
 	a.WantClosed(calm)
 	w.wantGlitch("rapid_reset", 1)
 	w.wantBounded(100)
-	if n := w.host.Counts().Requests; n < 900 || n > 1100 {
+	// Those of the first turns, and some whose RST_STREAM was not there yet.
+	if n := w.host.Counts().Requests; n < 10 || n > 500 {
 		t.Errorf("the host saw %d requests of a client that is cut off after 1000", n)
+	}
+	if n := w.stats().Glitches("stream_reset"); n < 1000 || n > 1200 {
+		t.Errorf("%d requests were reset before the end", n)
 	}
 }
 
@@ -109,8 +113,9 @@ func TestR9RapidResetBesideTheCitizen(t *testing.T) {
 	w.wantReleased()
 }
 
-// Resets below the limit, for ever: each request costs the host one and no more
-// than the limit are there at once.
+// Resets below the limit, for ever: each request costs the host one at most, and
+// no more than the limit are there at once. All are accounted, also those that a
+// suspect client has already reset, which the host never sees.
 func TestR9ResetsWithinTheLimit(t *testing.T) {
 	w := newWorld(t, setup{limits: hundred + `, "reset_burst": 1048576`})
 	w.warm()
@@ -121,9 +126,13 @@ func TestR9ResetsWithinTheLimit(t *testing.T) {
 		return append(peer.Headers(odd(i), request, peer.EndStream|peer.EndHeaders), peer.Reset(odd(i), http2.ErrCodeCancel)...)
 	})
 	a.WantPong()
-	w.eventually("all requests ended", func() bool { return w.stats().EndedFor(uint8(codec.DownstreamReset)) == uint64(n) })
+	w.eventually("all requests ended", func() bool {
+		s := w.stats()
+		return s.EndedFor(uint8(codec.DownstreamReset))+s.Glitches("reset_unprocessed") == uint64(n)
+	})
 	w.wantBounded(100)
-	if saw := w.host.Counts().Requests; saw < n/2 {
+	// The client is suspect from a thirty-second of its burst on.
+	if saw := w.host.Counts().Requests; saw < min(n, 1048576/32)/2 {
 		t.Errorf("the host saw %d of %d requests", saw, n)
 	}
 }

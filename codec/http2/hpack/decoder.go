@@ -90,7 +90,10 @@ func (d *Decoder) decode(dst []Field, block []byte, maxListSize, maxFields int) 
 		}
 		n := 0
 		if limit != nil && block[0] >= 0x80 {
-			n, block, err = d.measure(block)
+			fields := 0
+			if n, fields, block, err = d.passOver(block, bombFields*maxFields-count); fields > 0 {
+				count += fields - 1
+			}
 		} else if block, err = d.readField(f, block); err == nil {
 			n = f.Size()
 		}
@@ -158,6 +161,25 @@ func (d *Decoder) readField(f *Field, b []byte) (rest []byte, err error) {
 		f.Sensitive = first >= 0x10
 		return rest, err
 	}
+}
+
+// passOver passes over the indexed fields that b begins with, one and at most most
+// more. It returns their size and number.
+func (d *Decoder) passOver(b []byte, most int) (size, fields int, rest []byte, err error) {
+	for len(b) > 0 && b[0] >= 0x80 && fields <= most {
+		var n int
+		first := b[0]
+		if n, b, err = d.measure(b); err != nil {
+			return 0, 0, b, err
+		}
+		size += n
+		fields++
+		// Those of one byte that repeat need no second look.
+		for first != 0xff && len(b) > 0 && b[0] == first && fields <= most {
+			size, fields, b = size+n, fields+1, b[1:]
+		}
+	}
+	return size, fields, b, nil
 }
 
 // measure passes over an indexed field, which changes no table: of what is not
