@@ -34,8 +34,8 @@
 // and back. After a few milliseconds without events it returns to gnet, which
 // waits as long as it takes.
 //
-// A turn flushes early when it holds more than 1 MiB, and a connection when it
-// holds 64 KiB. Timers expire when the timerfd's event is served, among the
+// A turn flushes early when it has appended or written through more than
+// 256 KiB, and a connection when it holds 64 KiB. Timers expire when the timerfd's event is served, among the
 // connections of the batch. Time is read when a turn begins ([Loop.Now]).
 //
 // Everything that could go on for ever (tasks that queue tasks, posts that post,

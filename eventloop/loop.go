@@ -37,7 +37,7 @@ type Loop struct {
 	inTurn    bool
 	inboxLeft bool // what was posted while the inbox was read waits for the next turn
 	stopping  bool
-	turnBytes int // appended since the last flush of the turn
+	turnBytes int // appended or written through since the last flush of the turn
 	ahead     lookahead
 	tasks     taskList
 	dirty     []*Conn // connections with output or a new read mask, in order

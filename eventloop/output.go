@@ -69,6 +69,7 @@ func (c *Conn) WriteThrough(b []byte) {
 	}
 	held := c.Buffered()
 	n := c.send(c.pending(), b)
+	c.loop.turnBytes += len(b)
 	if !c.writable() {
 		return
 	}
@@ -140,8 +141,13 @@ func (c *Conn) room(n int) {
 	c.out.B = b
 }
 
-// outputMin is the first size of an output buffer: a few small frames.
-const outputMin = 1 << 10
+const (
+	// outputMin is the first size of an output buffer: a few small frames.
+	outputMin = 1 << 10
+	// outputKept is the largest buffer that is kept for reuse: a connection at
+	// its high watermark may have one, with as much again to grow into.
+	outputKept = 1 << 20
+)
 
 // pending is what is to be sent.
 func (c *Conn) pending() []byte {
@@ -157,7 +163,7 @@ func (c *Conn) dropOutput() {
 	if c.out == nil {
 		return
 	}
-	if cap(c.out.B) <= turnOutput {
+	if cap(c.out.B) <= outputKept {
 		c.loop.pool.Put(c.out)
 	}
 	c.out, c.sent = nil, 0

@@ -125,6 +125,52 @@ func TestTurnOutputIsBounded(t *testing.T) {
 	eventually(t, "the turn was flushed early", func() bool { return onLoop(t, l, l.Stats).FlushesEarly == early+1 })
 }
 
+// TestLittleGoesOutBeforeMuch: what the first connection of a batch has to send
+// does not wait for all the large transfers of the others, although they are
+// written through and held nowhere.
+func TestLittleGoesOutBeforeMuch(t *testing.T) {
+	const transfers = 16
+	r := start(t, 1)
+	l := r.Loops()[0]
+	little, first := newScript(), make(chan any)
+	turn, served, ahead := uint64(0), 0, 0
+	accept, conns := one(little)
+	c := connect(t, listen(t, r, accept).Addr())
+	small := receive(t, conns, "a connection")
+	var all []net.Conn
+	for range transfers {
+		large := newScript()
+		large.data = func(c *Conn, b []byte) int {
+			if served == 0 {
+				turn = l.stats.Turns
+				small.Append([]byte("little"))
+			}
+			if served++; l.stats.Turns == turn && small.Buffered() > 0 {
+				ahead += 64 << 10
+			}
+			c.WriteThrough(make([]byte, 64<<10))
+			if served == transfers {
+				close(first)
+			}
+			return len(b)
+		}
+		peer, _ := open(t, r, large)
+		go io.Copy(io.Discard, peer)
+		all = append(all, peer)
+	}
+	onLoop(t, l, func() any { // all are ready when the loop goes on
+		for _, c := range all {
+			write(t, c, []byte("a"))
+		}
+		return nil
+	})
+	receive(t, first, "the transfers")
+	expect(t, c, "little")
+	if n := onLoop(t, l, func() int { return ahead }); n > turnOutput+64<<10 {
+		t.Errorf("%d bytes of others were sent before it", n)
+	}
+}
+
 // TestStuckReader: a peer that reads nothing blocks its connection, and nothing
 // more is held; when it reads, OnWritable comes and all bytes arrive.
 func TestStuckReader(t *testing.T) {

@@ -3,9 +3,11 @@
 package eventloop
 
 const (
-	// turnOutput is how much a turn may append before it flushes early: what a
-	// loop holds for all its connections stays within a second-level cache.
-	turnOutput = 1 << 20
+	// turnOutput is how much a turn may append or write through before it
+	// flushes early: about 100 µs of copying, so that a small reply does not
+	// wait for all large transfers of the batch, and what a loop holds for all
+	// its connections stays within a second-level cache.
+	turnOutput = 256 << 10
 	// connOutput is how much one connection may hold before it is written
 	// early: one write of this size costs little more per byte than any larger.
 	connOutput = 64 << 10
