@@ -14,7 +14,8 @@ import (
 )
 
 // echoVariable makes the test's binary serve as an echo service of a process of
-// its own, which can be stopped like one: "SofaRpc ADDRESS" or "Http2 ADDRESS".
+// its own, which can be stopped like one: "SofaRpc ADDRESS", "Http2 ADDRESS" or
+// "Large ADDRESS".
 const echoVariable = "SIDELOOP_TEST_ECHO"
 
 // serveEcho does not return.
@@ -26,7 +27,17 @@ func serveEcho(what string) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	if protocol == "SofaRpc" {
+	switch protocol {
+	case largeProtocol:
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			go serveLarge(c)
+		}
+	case "SofaRpc":
 		s := &boltService{listener: l, conns: make(map[net.Conn]bool), handle: func(f boltFrame) []boltFrame {
 			if f.get("service") == neverService {
 				return nil

@@ -3,14 +3,9 @@
 package test
 
 import (
-	"bufio"
-	"encoding/binary"
 	"fmt"
-	"hash/crc32"
-	"io"
 	"net"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,173 +22,6 @@ func largeSize() int {
 		return 1 << 30
 	}
 	return 48 << 20
-}
-
-// pattern is the content of large frames: it repeats after a prime number of
-// bytes, so that no offset of a buffer size goes unnoticed.
-var pattern = body(1_000_003)
-
-// writePattern writes size bytes of the pattern.
-func writePattern(w io.Writer, size int) error {
-	for size > 0 {
-		n := min(size, len(pattern))
-		if _, err := w.Write(pattern[:n]); err != nil {
-			return err
-		}
-		size -= n
-	}
-	return nil
-}
-
-func patternSum(size int) uint32 {
-	sum := crc32.NewIEEE()
-	writePattern(sum, size)
-	return sum.Sum32()
-}
-
-// largeHead is the bytes of f up to its content, which is size bytes long.
-func largeHead(f boltFrame, size int) []byte {
-	f.content = nil
-	b := f.encode()
-	at := 18
-	if f.kind == kindResponse {
-		at = 16
-	}
-	binary.BigEndian.PutUint32(b[at:], uint32(size))
-	return b
-}
-
-// readLargeHead reads a frame of version 1 up to its content.
-func readLargeHead(r *bufio.Reader) (f boltFrame, size int, err error) {
-	start, err := r.Peek(22)
-	if err != nil {
-		return f, 0, err
-	}
-	fixed := 22
-	if start[1] == kindResponse {
-		fixed = 20
-		f.status = binary.BigEndian.Uint16(start[10:])
-	}
-	f.kind, f.command, f.id = start[1], binary.BigEndian.Uint16(start[2:]), binary.BigEndian.Uint32(start[5:])
-	f.version, f.codec = start[0], start[9]
-	class, header := int(binary.BigEndian.Uint16(start[fixed-8:])), int(binary.BigEndian.Uint16(start[fixed-6:]))
-	size = int(binary.BigEndian.Uint32(start[fixed-4:]))
-	b := make([]byte, fixed+class+header)
-	if _, err = io.ReadFull(r, b); err != nil {
-		return f, 0, err
-	}
-	f.class = string(b[fixed : fixed+class])
-	f.pairs, err = readPairs(b[fixed+class:])
-	return f, size, err
-}
-
-// startLargeService answers each request with the sum of its content, as eight
-// hex digits, and requests of the service "give:N" with N bytes of the pattern.
-func startLargeService(t testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	var conns []net.Conn
-	serve := func(c net.Conn) {
-		defer c.Close()
-		r := newReader(c)
-		for {
-			f, size, err := readLargeHead(r)
-			if err != nil {
-				return
-			}
-			sum := crc32.NewIEEE()
-			if _, err := io.CopyN(sum, r, int64(size)); err != nil {
-				return
-			}
-			reply := f.reply()
-			if give, ok := strings.CutPrefix(f.get("service"), "give:"); ok {
-				n, _ := strconv.Atoi(give)
-				c.Write(largeHead(reply, n))
-				if writePattern(c, n) != nil {
-					return
-				}
-				continue
-			}
-			reply.content = fmt.Appendf(nil, "%08x", sum.Sum32())
-			c.Write(reply.encode())
-		}
-	}
-	wg.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			mu.Lock()
-			conns = append(conns, c)
-			mu.Unlock()
-			wg.Go(func() { serve(c) })
-		}
-	})
-	t.Cleanup(func() {
-		l.Close()
-		mu.Lock()
-		for _, c := range conns {
-			c.Close()
-		}
-		mu.Unlock()
-		wg.Wait()
-	})
-	return l.Addr().String()
-}
-
-// sendLarge makes a call with size bytes of content.
-func sendLarge(address string, size int) error {
-	c, err := net.Dial("tcp", address)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	f := newBoltRequest("take", nil)
-	f.id, f.timeout = 7, -1
-	if _, err := c.Write(largeHead(f, size)); err != nil {
-		return err
-	}
-	if err := writePattern(c, size); err != nil {
-		return err
-	}
-	r, err := readBolt(newReader(c))
-	if err != nil {
-		return err
-	}
-	if want := fmt.Sprintf("%08x", patternSum(size)); r.status != 0 || r.id != 7 || string(r.content) != want {
-		return fmt.Errorf("status %d, %q, sum %q; want %q", r.status, r.get(codec.ReasonHeader), r.content, want)
-	}
-	return nil
-}
-
-// takeLarge makes a call whose reply has size bytes of content.
-func takeLarge(address string, size int) error {
-	c, err := net.Dial("tcp", address)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	f := newBoltRequest(fmt.Sprintf("give:%d", size), nil)
-	f.id, f.timeout = 9, -1
-	c.Write(f.encode())
-	r := newReader(c)
-	got, n, err := readLargeHead(r)
-	if err != nil {
-		return err
-	}
-	sum := crc32.NewIEEE()
-	if _, err := io.CopyN(sum, r, int64(n)); err != nil {
-		return err
-	}
-	if got.status != 0 || got.id != 9 || n != size || sum.Sum32() != patternSum(size) {
-		return fmt.Errorf("status %d, %q, %d bytes, sum %08x", got.status, got.get(codec.ReasonHeader), n, sum.Sum32())
-	}
-	return nil
 }
 
 // rss is the resident memory of a process in bytes.
@@ -216,45 +44,18 @@ func rss(t testing.TB, pid int) int {
 	return 0
 }
 
-// smallCalls makes calls of 1 KiB until stopped and returns how long each took.
-func smallCalls(t testing.TB, address string, stop <-chan struct{}) []time.Duration {
-	var all []time.Duration
-	c := dialBolt(t, address)
-	for {
-		select {
-		case <-stop:
-			return all
-		default:
-		}
-		f := newBoltRequest("take", body(1024))
-		began := time.Now()
-		r, err := c.call(f)
-		all = append(all, time.Since(began))
-		if err != nil || r.status != 0 || string(r.content) != fmt.Sprintf("%08x", crc32.ChecksumIEEE(f.content)) {
-			t.Errorf("a small call: %v, status %d, %q", err, r.status, r.get(codec.ReasonHeader))
-			return all
-		}
-		time.Sleep(200 * time.Microsecond) // a steady caller, not a second flood
-	}
-}
-
-func p99(all []time.Duration) time.Duration {
-	slices.Sort(all)
-	return all[len(all)*99/100]
-}
-
 // maxGrowth is how much the proxy's resident memory may grow while large frames
 // pass, whatever their size.
 const maxGrowth = 8 << 20
 
-// Large frames pass both ways, at once, through one sidecar and through a chain
+// Large frames pass both ways, at once and as fast as they can, through one sidecar and through a chain
 // over HTTP/2, while small calls beside them keep going; the proxy's memory
 // does not grow with them.
 func TestLargeFrames(t *testing.T) {
 	size := largeSize()
 	for _, middle := range []string{"SofaRpc", "Http2"} {
 		t.Run("over "+middle, func(t *testing.T) {
-			up := startLargeService(t)
+			up := startEchoProcess(t, largeProtocol).address
 			address, between := freeAddress(t), freeAddress(t)
 			hops := []hop{
 				{name: "near", listen: address, down: "SofaRpc", up: middle, hosts: []string{between}},
@@ -265,9 +66,6 @@ func TestLargeFrames(t *testing.T) {
 			}
 			cmd, _ := startCommand(t, writeConfig(t, configOf(hops...)), address)
 			warm(t, address)
-			alone := measureSmall(t, address, func() {
-				time.Sleep(500 * time.Millisecond) // the time that is measured
-			})
 			before := rss(t, cmd.Process.Pid)
 			var peak atomic.Int64
 			done := make(chan struct{})
@@ -282,23 +80,13 @@ func TestLargeFrames(t *testing.T) {
 				}
 			}()
 			began := time.Now()
-			beside := measureSmall(t, address, func() {
-				var wg sync.WaitGroup
-				for name, move := range map[string]func(string, int) error{"request": sendLarge, "reply": takeLarge} {
-					wg.Go(func() {
-						if err := move(address, size); err != nil {
-							t.Errorf("large %s: %v", name, err)
-						}
-					})
-				}
-				wg.Wait()
-			})
+			moved := startMove(t, address, size, unpaced)
+			beside := smallCalls(t, address, moved)
 			took := time.Since(began)
 			close(done)
 			growth := int(peak.Load()) - before
-			t.Logf("2 x %d MiB in %v; memory %.1f MiB, grew by %.1f MiB; p99 of 1 KiB calls %v alone, %v beside (%d and %d calls)",
-				size>>20, took.Round(time.Millisecond), float64(before)/(1<<20), float64(growth)/(1<<20),
-				p99(alone), p99(beside), len(alone), len(beside))
+			t.Logf("2 x %d MiB in %v beside %d calls of 1 KiB, half of them in %v; memory %.1f MiB, grew by %.1f MiB",
+				size>>20, took.Round(time.Millisecond), len(beside), percentile(beside, 50), float64(before)/(1<<20), float64(growth)/(1<<20))
 			if growth > maxGrowth {
 				t.Errorf("the proxy's memory grew by %d bytes", growth)
 			}
@@ -312,24 +100,12 @@ func warm(t *testing.T, address string) {
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
-			for _, move := range []func(string, int) error{sendLarge, takeLarge} {
-				if err := move(address, 4<<20); err != nil {
-					t.Error(err)
-				}
+			if err := moveLarge(address, 4<<20, unpaced, func() {}); err != nil {
+				t.Error(err)
 			}
 		})
 	}
 	wg.Wait()
-}
-
-// measureSmall makes small calls while f runs.
-func measureSmall(t *testing.T, address string, f func()) []time.Duration {
-	t.Helper()
-	stop, result := make(chan struct{}), make(chan []time.Duration)
-	go func() { result <- smallCalls(t, address, stop) }()
-	f()
-	close(stop)
-	return <-result
 }
 
 // A client that stops in the middle of a large request holds up nobody, and its

@@ -24,6 +24,9 @@ func TestMain(m *testing.M) {
 	if address := os.Getenv(echoVariable); address != "" {
 		serveEcho(address)
 	}
+	if what := os.Getenv(moveVariable); what != "" {
+		os.Exit(runMove(what))
+	}
 	goleak.VerifyTestMain(m,
 		// gnet's pool of enrolling goroutines belongs to the process.
 		goleak.IgnoreAnyFunction("github.com/panjf2000/ants/v2.(*poolCommon).purgeStaleWorkers"),
