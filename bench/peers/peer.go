@@ -28,6 +28,15 @@ const (
 type Hop struct {
 	Listen, Target string
 	Down, Up       Protocol
+	Size
+}
+
+// Size is how much a proxy has to choose from. Only configurations of Sideloop
+// and MOSN, and only Sideloop's workers, can be more than one, for which 0 stands.
+type Size struct {
+	Routes  int // of which the last one matches
+	Hosts   int // addresses of the loopback network with the target's port
+	Workers int
 }
 
 // Programs are the binaries that are not looked up on PATH.

@@ -65,6 +65,27 @@ func TestSideloopConfiguration(t *testing.T) {
 	}
 }
 
+// So it does at any size, and the route that matches is the last.
+func TestGrownConfiguration(t *testing.T) {
+	for _, down := range []Protocol{Bolt, HTTP2} {
+		text, err := render("mosn.json.tmpl", "/tmp/x", Hop{
+			Listen: "127.0.0.1:2045", Target: "127.0.0.1:8080", Down: down, Up: down, Size: Size{Routes: 1000, Hosts: 1000},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, problems := config.Parse("suite.json", text); len(problems) > 0 {
+			t.Errorf("%s: %v", down, problems)
+		}
+		if routes, hosts := bytes.Count(text, []byte(`"match"`)), bytes.Count(text, []byte(":8080")); routes != 1000 || hosts != 1000 {
+			t.Errorf("%s: %d routes, %d hosts", down, routes, hosts)
+		}
+		if last := bytes.LastIndex(text, []byte("ecoy")); last > bytes.LastIndex(text, []byte(`"match"`)) {
+			t.Errorf("%s: the route that matches is not the last", down)
+		}
+	}
+}
+
 func TestRenderRefuses(t *testing.T) {
 	good := Hop{Listen: "127.0.0.1:1", Target: "127.0.0.1:2", Down: Bolt, Up: Bolt}
 	for _, c := range []struct {
@@ -75,6 +96,8 @@ func TestRenderRefuses(t *testing.T) {
 		{"no port to send to", "missing port", func(h *Hop) string { h.Target = "x"; return "/tmp" }},
 		{"a quote", "has a character", func(h *Hop) string { h.Target = `x":1`; return "/tmp" }},
 		{"a space in the folder", "has a character", func(*Hop) string { return "/tmp/a b" }},
+		{"fewer routes than none", "not between", func(h *Hop) string { h.Routes = -1; return "/tmp" }},
+		{"more hosts than addresses", "not between", func(h *Hop) string { h.Hosts = 64_001; return "/tmp" }},
 		{"an unknown protocol", "no protocol", func(h *Hop) string { h.Up = "x"; return "/tmp" }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

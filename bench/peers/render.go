@@ -18,6 +18,9 @@ var files embed.FS
 // no run sends as many.
 const maxRequests = 4_000_000_000
 
+// maxHosts is what targets has addresses for.
+const maxHosts = 256 * hostsPerSubnet
+
 // settings is what templates see.
 type settings struct {
 	Hop
@@ -25,6 +28,24 @@ type settings struct {
 	TargetHost, TargetPort string
 	Dir                    string
 	MaxRequests            uint64
+	Decoys                 []int    // numbers of the routes before the one that matches
+	Targets                []string // host:port of each host
+}
+
+// hostsPerSubnet keeps the last number of an address from 1 to 250.
+const hostsPerSubnet = 250
+
+// targets are n addresses that lead to target: itself, or others of the loopback
+// network.
+func targets(target, port string, n int) []string {
+	if n <= 1 {
+		return []string{target}
+	}
+	var all []string
+	for i := range n {
+		all = append(all, net.JoinHostPort(fmt.Sprintf("127.0.%d.%d", i/hostsPerSubnet, 1+i%hostsPerSubnet), port))
+	}
+	return all
 }
 
 // mosnNames are the protocols' names in MOSN's configuration.
@@ -45,6 +66,13 @@ func render(name, dir string, hop Hop) ([]byte, error) {
 	if s.TargetHost, s.TargetPort, err = net.SplitHostPort(hop.Target); err != nil {
 		return nil, err
 	}
+	if hop.Routes < 0 || hop.Hosts < 0 || hop.Hosts > maxHosts {
+		return nil, fmt.Errorf("%d routes and %d hosts are not between 0 and %d", hop.Routes, hop.Hosts, maxHosts)
+	}
+	for i := 1; i < hop.Routes; i++ {
+		s.Decoys = append(s.Decoys, i)
+	}
+	s.Targets = targets(hop.Target, s.TargetPort, hop.Hosts)
 	for _, text := range []string{hop.Listen, hop.Target, dir} {
 		if strings.ContainsAny(text, "\"'\\;{}#, \t\r\n") {
 			return nil, fmt.Errorf("%q has a character that not every configuration can hold", text)

@@ -5,9 +5,11 @@ package peers
 import (
 	"fmt"
 	"os/exec"
+	"strconv"
 )
 
-// Every proxy has one worker, as it states it: a thread, a loop, a Go processor.
+// Every proxy has one worker, as it states it: a thread, a loop, a Go processor;
+// Sideloop as many as its hop says.
 
 func sideloop() *Peer {
 	return &Peer{
@@ -15,8 +17,8 @@ func sideloop() *Peer {
 		program: func(p Programs) (string, string) { return given(p.Sideloop, "no binary; make build makes it") },
 		version: []string{"version"}, template: "mosn.json.tmpl",
 		carries: func(Protocol, Protocol) bool { return true },
-		command: func(config string, _ Hop) ([]string, []string) {
-			return []string{"start", "-c", config, "--concurrency", "1"}, nil
+		command: func(config string, h Hop) ([]string, []string) {
+			return []string{"start", "-c", config, "--concurrency", strconv.Itoa(max(h.Workers, 1))}, nil
 		},
 	}
 }

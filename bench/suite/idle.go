@@ -39,9 +39,6 @@ const (
 
 // idle measures what connections cost that have nothing to do.
 func (r *runner) idle(ctx context.Context, sc *scenario, w *way) (sample, error) {
-	if need := uint64(2*sc.connections + spareFiles); r.machine.files < need {
-		return sample{}, fmt.Errorf("needs %d file descriptors and the limit is %d", need, r.machine.files)
-	}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	var clients crowd

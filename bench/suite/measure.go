@@ -3,6 +3,7 @@
 package suite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,6 +83,10 @@ func (f figure) unit() string {
 
 // measure runs one scenario through newly started proxies, or directly.
 func (r *runner) measure(ctx context.Context, round int, sc *scenario, c *contender) (sample, error) {
+	conns := cmp.Or(c.size.connections, sc.connections)
+	if need := uint64(2*conns + spareFiles); r.machine.files < need {
+		return sample{}, fmt.Errorf("needs %d file descriptors and the limit is %d", need, r.machine.files)
+	}
 	w, err := r.build(ctx, sc, c)
 	if err != nil {
 		return sample{}, err
@@ -90,7 +95,7 @@ func (r *runner) measure(ctx context.Context, round int, sc *scenario, c *conten
 	if sc.figure == bytesPerConnection {
 		return r.idle(ctx, sc, w)
 	}
-	got, err := r.load(ctx, round, sc, c.ID, w)
+	got, err := r.load(ctx, round, sc, c.ID, conns, w)
 	if dead := w.alive(); dead != nil {
 		return sample{}, dead
 	}
@@ -98,7 +103,7 @@ func (r *runner) measure(ctx context.Context, round int, sc *scenario, c *conten
 }
 
 // load runs the load generator against w.
-func (r *runner) load(ctx context.Context, round int, sc *scenario, name string, w *way) (sample, error) {
+func (r *runner) load(ctx context.Context, round int, sc *scenario, name string, conns int, w *way) (sample, error) {
 	folder := r.JSON
 	if folder == "" {
 		folder = r.dir
@@ -111,7 +116,7 @@ func (r *runner) load(ctx context.Context, round int, sc *scenario, name string,
 	if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return sample{}, err
 	}
-	generator, err := r.start("loopbench run", exec.Command(r.Programs.Loopbench, r.arguments(sc, name, file, w)...), onOtherCPUs)
+	generator, err := r.start("loopbench run", exec.Command(r.Programs.Loopbench, r.arguments(sc, name, file, conns, w)...), onOtherCPUs)
 	if err != nil {
 		return sample{}, err
 	}
@@ -126,10 +131,10 @@ func (r *runner) load(ctx context.Context, round int, sc *scenario, name string,
 	return r.judge(sc, name, found, len(w.proxies), problem)
 }
 
-func (r *runner) arguments(sc *scenario, name, file string, w *way) []string {
+func (r *runner) arguments(sc *scenario, name, file string, conns int, w *way) []string {
 	args := []string{
 		"run", w.address, "--name", name, "--protocol", string(sc.client()), "--json", file,
-		"--connections", strconv.Itoa(sc.connections), "--in-flight", strconv.Itoa(sc.inFlight),
+		"--connections", strconv.Itoa(conns), "--in-flight", strconv.Itoa(sc.inFlight),
 		"--body", strconv.Itoa(sc.body), "--duration", r.Measure.String(), "--warm-up", warmUp.String(),
 	}
 	if sc.reply > 0 {

@@ -62,10 +62,8 @@ func (r *runner) report() []report.Scenario {
 	for _, sc := range r.scenarios {
 		for _, v := range sc.views() {
 			drawn := report.Scenario{Name: sc.name + v.suffix, Unit: v.unit, What: sc.what}
-			for i := range r.contenders {
-				if c := &r.contenders[i]; sc.serves(c.Peer) {
-					drawn.Bars = append(drawn.Bars, r.bar(sc, &v, c))
-				}
+			for _, c := range r.taking(sc) {
+				drawn.Bars = append(drawn.Bars, r.bar(sc, &v, c))
 			}
 			all = append(all, drawn)
 		}
@@ -111,8 +109,8 @@ func (r *runner) bar(sc *scenario, v *view, c *contender) report.Bar {
 // round down slows both.
 func (r *runner) ratios(sc *scenario, v *view, samples []sample) []float64 {
 	ours := make(map[int]float64)
-	for i := range r.contenders {
-		if c := &r.contenders[i]; c.Ours && c.missing == "" {
+	for _, c := range r.taking(sc) {
+		if c.Ours && c.missing == "" {
 			for _, s := range r.record.samples[cell{sc.id, c.ID}] {
 				ours[s.round] = v.of(&s)
 			}
@@ -138,8 +136,7 @@ func (r *runner) ratios(sc *scenario, v *view, samples []sample) []float64 {
 // noteFailures states the rounds that a figure is missing of, or its tail.
 func (r *runner) noteFailures() {
 	for _, sc := range r.scenarios {
-		for i := range r.contenders {
-			c := &r.contenders[i]
+		for _, c := range r.taking(sc) {
 			at := cell{sc.id, c.ID}
 			samples, failed := r.record.samples[at], r.record.failures[at]
 			if len(failed) > 0 {

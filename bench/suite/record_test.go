@@ -128,9 +128,42 @@ func TestRatiosAreOfTheSameRound(t *testing.T) {
 func TestEveryOtherRoundRunsBackwards(t *testing.T) {
 	r := &runner{contenders: contenders(t, "sideloop", "relay", "nghttpx")}
 	for round, first := range map[int]string{1: "sideloop", 2: "nghttpx", 3: "sideloop"} {
-		if all := r.order(round); len(all) != 3 || all[0].ID != first {
+		if all := r.order(round, scenarios(t, "h2-get")[0]); len(all) != 3 || all[0].ID != first {
 			t.Errorf("round %d begins with %s", round, all[0].ID)
 		}
+	}
+}
+
+// In a scenario of growth Sideloop is set beside itself, as it is at the first
+// size, and nobody else takes part.
+func TestGrowthIsARatioToTheFirstSize(t *testing.T) {
+	r := &runner{contenders: contenders(t, "sideloop", "relay"), scenarios: scenarios(t, "growth-hosts")}
+	all := r.order(2, r.scenarios[0])
+	if len(all) != 2 || all[0].size.Hosts != 1000 || all[0].ID == all[1].ID {
+		t.Fatalf("%d take part", len(all))
+	}
+	for round, s := range [][2]float64{{10, 12}, {20, 22}, {10, 13}} {
+		r.record.add("growth-hosts", "sideloop-1", sample{round: round, figure: s[0]})
+		r.record.add("growth-hosts", "sideloop-2", sample{round: round, figure: s[1]})
+	}
+	want := []report.Bar{
+		{Name: "1 host", Ours: true, Min: 10, Median: 10, Max: 20, Ratio: 1, RatioMin: 1, RatioMax: 1},
+		{Name: "1,000 hosts", Min: 12, Median: 13, Max: 22, Ratio: 1.2, RatioMin: 1.1, RatioMax: 1.3},
+	}
+	if got := r.report()[0].Bars; !slices.Equal(got, want) {
+		t.Errorf("%+v", got)
+	}
+}
+
+// The group of growth takes part only when it is asked for.
+func TestGrowthGroup(t *testing.T) {
+	for _, sc := range scenarios(t) {
+		if len(sc.sizes) > 0 {
+			t.Errorf("%s takes part unasked", sc.id)
+		}
+	}
+	if n := len(scenarios(t, "growth", "bolt-1k")); n != 1+4 {
+		t.Errorf("%d scenarios", n)
 	}
 }
 

@@ -20,6 +20,16 @@ type scenario struct {
 	rate           int // requests per second, 0 for a closed loop
 	figure         figure
 	added          bool // latency counts as what the proxy adds to direct calls
+	// sizes is not empty in scenarios of growth, in which Sideloop is set beside
+	// itself: the first is the measure of the others.
+	sizes []size
+}
+
+// size is what grows. Zeros stand for what the scenario has, or one.
+type size struct {
+	name        string // in tables
+	connections int
+	peers.Size
 }
 
 // hop is what one proxy process speaks to its client and to its backend.
@@ -42,6 +52,9 @@ const (
 	// openRate is well under what the slowest peer can do on one CPU, so that
 	// latency is not that of a queue.
 	openRate = 4000
+	// growthRate is high enough that a look-up shows, and far from what one CPU
+	// can do.
+	growthRate = 10000
 	// largeBody is over every buffer and window.
 	largeBody = 64 << 20
 	// idleConnections are many enough that a fixed cost does not show.
@@ -82,7 +95,7 @@ func allScenarios() []*scenario {
 			what: fmt.Sprintf("%s, open loop of %d requests per second over %d connections; latency counts from the intended send time.", what, openRate, connections),
 		}
 	}
-	return []*scenario{
+	return append([]*scenario{
 		busy("bolt-128", "Bolt 128 B", "Bolt to Bolt, 128-byte echo", boltHop, inFlight, 128, 0),
 		busy("bolt-1k", "Bolt 1 KB", "Bolt to Bolt, 1 KB echo", boltHop, inFlight, 1<<10, 0),
 		busy("bolt-16k", "Bolt 16 KB", "Bolt to Bolt, 16 KB echo", boltHop, inFlight, 16<<10, 0),
@@ -97,17 +110,45 @@ func allScenarios() []*scenario {
 		idle("idle-h2", "Idle HTTP/2 connections", "one GET", http2Hop),
 		open("open-bolt", "Bolt 1 KB at 4,000/s", "Bolt to Bolt, 1 KB echo", boltHop),
 		open("open-h2", "HTTP/2 POST 1 KB at 4,000/s", "h2c to h2c, POST with a 1 KB echo", http2Hop),
+	}, growth()...)
+}
+
+// growthGroup is the id of all scenarios of growth together. They take part only
+// when they are asked for.
+const growthGroup = "growth"
+
+// growth returns the scenarios in which Sideloop is set beside itself. Requests
+// come at a rate where what grows would change how many share a read or a write:
+// the cost of a system call more is not that of a look-up.
+func growth() []*scenario {
+	grows := func(id, name, what string, rate int, sizes ...size) *scenario {
+		return &scenario{
+			id: id, name: name, hops: boltHop, connections: connections, inFlight: inFlight, body: 1 << 10, rate: rate, sizes: sizes,
+			what: "Bolt to Bolt, 1 KB echo, " + what,
+		}
+	}
+	atRate := fmt.Sprintf("open loop of %d requests per second", growthRate)
+	busy := fmt.Sprintf("closed loop, %d connections with %d in flight on each", connections, inFlight)
+	return []*scenario{
+		grows("growth-connections", "Growth: connections", atRate+" over so many client connections. The goal is 1.3x.", growthRate,
+			size{name: "32 connections"}, size{name: "5,000 connections", connections: 5000}),
+		grows("growth-routes", "Growth: routes", busy+"; the last route matches. The goal is 1.05x.", 0,
+			size{name: "1 route"}, size{name: "1,000 routes", Size: peers.Size{Routes: 1000}}),
+		grows("growth-hosts", "Growth: hosts", atRate+", round robin. The goal is 1.1x.", growthRate,
+			size{name: "1 host"}, size{name: "1,000 hosts", Size: peers.Size{Hosts: 1000}}),
+		grows("growth-loops", "Growth: loops", busy+", on the same CPU. The goal is 1.1x.", 0,
+			size{name: "1 loop"}, size{name: "2 loops", Size: peers.Size{Workers: 2}}),
 	}
 }
 
 // selectScenarios returns the named scenarios in the order of allScenarios;
-// without names, all.
+// without names, all but those of growth.
 func selectScenarios(ids []string) ([]*scenario, error) {
 	all := allScenarios()
 	if len(ids) == 0 {
-		return all, nil
+		return slices.DeleteFunc(all, func(s *scenario) bool { return len(s.sizes) > 0 }), nil
 	}
-	var known []string
+	known := []string{growthGroup}
 	for _, s := range all {
 		known = append(known, s.id)
 	}
@@ -116,7 +157,9 @@ func selectScenarios(ids []string) ([]*scenario, error) {
 			return nil, fmt.Errorf("there is no scenario %q; there are %s", id, strings.Join(known, ", "))
 		}
 	}
-	return slices.DeleteFunc(all, func(s *scenario) bool { return !slices.Contains(ids, s.id) }), nil
+	return slices.DeleteFunc(all, func(s *scenario) bool {
+		return !slices.Contains(ids, s.id) && (len(s.sizes) == 0 || !slices.Contains(ids, growthGroup))
+	}), nil
 }
 
 // serves reports whether p takes part.

@@ -42,6 +42,7 @@ type contender struct {
 	*peers.Peer
 	program string
 	missing string // why it cannot take part
+	size    size   // in a scenario of growth
 }
 
 // direct stands for no proxy at all: clients call the echo service.
@@ -183,8 +184,8 @@ func (r *runner) turn(ctx context.Context, round int, sc *scenario) error {
 			baseless = fmt.Errorf("without a proxy: %w", baseless)
 		}
 	}
-	for _, c := range r.order(round) {
-		if c.missing != "" || !sc.serves(c.Peer) {
+	for _, c := range r.order(round, sc) {
+		if c.missing != "" {
 			continue
 		}
 		got, err := sample{}, baseless
@@ -206,13 +207,30 @@ func (r *runner) turn(ctx context.Context, round int, sc *scenario) error {
 	return nil
 }
 
-// order is who runs after whom. Every other round runs backwards: whoever always
-// came second would have what the first leaves behind.
-func (r *runner) order(round int) []*contender {
+// taking returns who takes part in sc: who serves it, or Sideloop at each size.
+func (r *runner) taking(sc *scenario) []*contender {
 	var all []*contender
 	for i := range r.contenders {
-		all = append(all, &r.contenders[i])
+		c := &r.contenders[i]
+		switch {
+		case !sc.serves(c.Peer):
+		case len(sc.sizes) == 0:
+			all = append(all, c)
+		case c.Ours:
+			for n, s := range sc.sizes {
+				p := *c.Peer
+				p.ID, p.Name, p.Ours = fmt.Sprintf("%s-%d", c.ID, n+1), s.name, n == 0
+				all = append(all, &contender{Peer: &p, program: c.program, missing: c.missing, size: s})
+			}
+		}
 	}
+	return all
+}
+
+// order is who runs after whom. Every other round runs backwards: whoever always
+// came second would have what the first leaves behind.
+func (r *runner) order(round int, sc *scenario) []*contender {
+	all := r.taking(sc)
 	if round%2 == 0 {
 		slices.Reverse(all)
 	}

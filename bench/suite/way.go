@@ -4,6 +4,7 @@ package suite
 
 import (
 	"context"
+	"net"
 	"os"
 	"os/exec"
 	"strconv"
@@ -22,7 +23,7 @@ type way struct {
 // it listens. With direct, clients connect to the service itself.
 func (r *runner) build(ctx context.Context, sc *scenario, c *contender) (*way, error) {
 	w := &way{}
-	err := r.serve(ctx, w, sc, c.HTTP1)
+	err := r.serve(ctx, w, sc, c)
 	for i := len(sc.hops) - 1; c != direct && i >= 0 && err == nil; i-- {
 		err = r.proxy(ctx, w, c, sc.hops[i])
 	}
@@ -34,14 +35,22 @@ func (r *runner) build(ctx context.Context, sc *scenario, c *contender) (*way, e
 }
 
 // serve starts the echo service.
-func (r *runner) serve(ctx context.Context, w *way, sc *scenario, http1 bool) error {
+func (r *runner) serve(ctx context.Context, w *way, sc *scenario, c *contender) error {
 	address, err := freeAddress()
 	if err != nil {
 		return err
 	}
-	args := []string{"http1echo", address}
-	if !http1 {
-		args = []string{"serve", "--protocol", string(sc.backend()), "--address", address}
+	listen := address
+	if c.size.Hosts > 1 { // it is all of them
+		_, port, err := net.SplitHostPort(address)
+		if err != nil {
+			return err
+		}
+		listen = net.JoinHostPort("0.0.0.0", port)
+	}
+	args := []string{"http1echo", listen}
+	if !c.HTTP1 {
+		args = []string{"serve", "--protocol", string(sc.backend()), "--address", listen}
 	}
 	if sc.reply > 0 {
 		args = append(args, "--body", strconv.Itoa(sc.reply))
@@ -63,7 +72,7 @@ func (r *runner) proxy(ctx context.Context, w *way, c *contender, h hop) error {
 	if err != nil {
 		return err
 	}
-	cmd, err := c.Command(c.program, dir, peers.Hop{Listen: address, Target: w.address, Down: h.down, Up: h.up})
+	cmd, err := c.Command(c.program, dir, peers.Hop{Listen: address, Target: w.address, Down: h.down, Up: h.up, Size: c.size.Size})
 	if err != nil {
 		return err
 	}
