@@ -147,8 +147,8 @@ func TestGrowthIsARatioToTheFirstSize(t *testing.T) {
 		r.record.add("growth-hosts", "sideloop-2", sample{round: round, figure: s[1]})
 	}
 	want := []report.Bar{
-		{Name: "1 host", Ours: true, Min: 10, Median: 10, Max: 20, Ratio: 1, RatioMin: 1, RatioMax: 1},
-		{Name: "1,000 hosts", Min: 12, Median: 13, Max: 22, Ratio: 1.2, RatioMin: 1.1, RatioMax: 1.3},
+		{Name: "before", Ours: true, Min: 10, Median: 10, Max: 20, Ratio: 1, RatioMin: 1, RatioMax: 1},
+		{Name: "grown", Min: 12, Median: 13, Max: 22, Ratio: 1.2, RatioMin: 1.1, RatioMax: 1.3},
 	}
 	if got := r.report()[0].Bars; !slices.Equal(got, want) {
 		t.Errorf("%+v", got)

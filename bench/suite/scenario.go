@@ -121,23 +121,25 @@ const growthGroup = "growth"
 // come at a rate where what grows would change how many share a read or a write:
 // the cost of a system call more is not that of a look-up.
 func growth() []*scenario {
-	grows := func(id, name, what string, rate int, sizes ...size) *scenario {
+	grows := func(id, name, what string, rate int, grown size) *scenario {
+		grown.name = "grown"
 		return &scenario{
-			id: id, name: name, hops: boltHop, connections: connections, inFlight: inFlight, body: 1 << 10, rate: rate, sizes: sizes,
-			what: "Bolt to Bolt, 1 KB echo, " + what,
+			id: id, name: "Growth: " + name, hops: boltHop, connections: connections, inFlight: inFlight, body: 1 << 10, rate: rate,
+			sizes: []size{{name: "before"}, grown},
+			what:  "Bolt to Bolt, 1 KB echo, " + what,
 		}
 	}
 	atRate := fmt.Sprintf("open loop of %d requests per second", growthRate)
 	busy := fmt.Sprintf("closed loop, %d connections with %d in flight on each", connections, inFlight)
 	return []*scenario{
-		grows("growth-connections", "Growth: connections", atRate+" over so many client connections. The goal is 1.3x.", growthRate,
-			size{name: "32 connections"}, size{name: "5,000 connections", connections: 5000}),
-		grows("growth-routes", "Growth: routes", busy+"; the last route matches. The goal is 1.05x.", 0,
-			size{name: "1 route"}, size{name: "1,000 routes", Size: peers.Size{Routes: 1000}}),
-		grows("growth-hosts", "Growth: hosts", atRate+", round robin. The goal is 1.1x.", growthRate,
-			size{name: "1 host"}, size{name: "1,000 hosts", Size: peers.Size{Hosts: 1000}}),
-		grows("growth-loops", "Growth: loops", busy+", on the same CPU. The goal is 1.1x.", 0,
-			size{name: "1 loop"}, size{name: "2 loops", Size: peers.Size{Workers: 2}}),
+		grows("growth-connections", "32 to 5,000 connections", atRate+" over so many client connections. The goal is 1.3x.", growthRate,
+			size{connections: 5000}),
+		grows("growth-routes", "1 to 1,000 routes", busy+"; the last route matches. The goal is 1.05x.", 0,
+			size{Size: peers.Size{Routes: 1000}}),
+		grows("growth-hosts", "1 to 1,000 hosts", atRate+", round robin. The goal is 1.1x.", growthRate,
+			size{Size: peers.Size{Hosts: 1000}}),
+		grows("growth-loops", "1 to 2 loops", busy+", on the same CPU. The goal is 1.1x.", 0,
+			size{Size: peers.Size{Workers: 2}}),
 	}
 }
 
