@@ -226,7 +226,7 @@ func TestAcceptPausesAndResumes(t *testing.T) {
 		exhausted: make(chan struct{}, 1), quit: make(chan struct{}), hurry: make(chan struct{}), done: make(chan struct{}),
 	}
 	began := time.Now()
-	go ln.run()
+	ln.Start()
 	c := connect(t, inner.Addr())
 	write(t, c, []byte("x"))
 	expect(t, c, "x")
