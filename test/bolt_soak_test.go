@@ -87,6 +87,7 @@ type soakService struct {
 	oneWays  map[uint64]bool
 	wraps    atomic.Int64 // connections whose ids wrapped
 	bad      atomic.Int64
+	kills    atomic.Int64
 }
 
 func startSoakService(t *testing.T) *soakService {
@@ -126,6 +127,7 @@ func (s *soakService) kill() {
 	if len(s.conns) == 0 {
 		return
 	}
+	s.kills.Add(1)
 	s.conns[0].SetLinger(0)
 	s.conns[0].Close()
 }
@@ -214,8 +216,12 @@ func (s *soakService) serve(c net.Conn) {
 // soakSum is what all clients together saw.
 type soakSum struct {
 	sent, answered, oneWays, cancelled, connections, collisions atomic.Int64
-	mu                                                          sync.Mutex
-	failed                                                      map[string]int64
+	// cuts are connections that ended within a large reply, whose upstream
+	// connection was reset: its length was already said, so nothing else could
+	// follow. cut are the calls that were in flight on them.
+	cuts, cut atomic.Int64
+	mu        sync.Mutex
+	failed    map[string]int64
 }
 
 // soakClient makes calls over one connection at a time.
@@ -236,6 +242,7 @@ type soakClient struct {
 	room    chan struct{}
 	ended   chan struct{}
 	leaving bool // the connection is being reset
+	cut     bool // it has ended within a reply
 }
 
 func (c *soakClient) connect() error {
@@ -245,7 +252,7 @@ func (c *soakClient) connect() error {
 	}
 	c.conn, c.w = conn, bufio.NewWriterSize(conn, 64<<10)
 	c.calls, c.waiting, c.doubt = make(map[uint64]uint32), make(map[uint32]int), make(map[uint32]int)
-	c.total, c.leaving = 0, false
+	c.total, c.leaving, c.cut = 0, false, false
 	c.room, c.ended = make(chan struct{}, soakWindow), make(chan struct{})
 	c.sum.connections.Add(1)
 	go c.read(c.ended)
@@ -259,9 +266,10 @@ func (c *soakClient) read(ended chan struct{}) {
 		f, err := readBolt(r)
 		if err != nil {
 			c.mu.Lock()
-			left, leaving := c.total, c.leaving
+			c.cut = !c.leaving && errors.Is(err, io.ErrUnexpectedEOF)
+			left, over := c.total, c.leaving || c.cut
 			c.mu.Unlock()
-			if !leaving && (left > 0 || !errors.Is(err, io.EOF)) {
+			if !over && (left > 0 || !errors.Is(err, io.EOF)) {
 				c.t.Errorf("the connection ended with %d calls in flight: %v", left, err)
 			}
 			return
@@ -353,6 +361,7 @@ func (c *soakClient) call() error {
 			select {
 			case c.room <- struct{}{}:
 			case <-c.ended:
+				c.sum.sent.Add(-1)
 				return errConnectionEnded
 			}
 		}
@@ -378,8 +387,10 @@ func (c *soakClient) leave(cancel bool) {
 	tcp := c.conn.(*net.TCPConn)
 	if cancel {
 		c.mu.Lock()
-		c.leaving = true
-		c.sum.cancelled.Add(int64(c.total))
+		if !c.cut {
+			c.leaving = true
+			c.sum.cancelled.Add(int64(c.total))
+		}
 		c.mu.Unlock()
 		tcp.SetLinger(0)
 		tcp.Close()
@@ -394,6 +405,10 @@ func (c *soakClient) leave(cancel bool) {
 	}
 	tcp.Close()
 	<-c.ended
+	if c.cut {
+		c.sum.cuts.Add(1)
+		c.sum.cut.Add(int64(c.total))
+	}
 }
 
 // run makes n calls over connections that last for some thousand each.
@@ -407,11 +422,14 @@ func (c *soakClient) run(n int64) {
 		n -= part
 		for ; part > 0; part-- {
 			if err := c.call(); err != nil {
-				c.t.Errorf("sending: %v", err)
+				if <-c.ended; !c.cut {
+					c.t.Errorf("sending: %v", err)
+				}
 				break
 			}
 		}
-		c.leave(n > 0 && c.random.Intn(2) == 0)
+		// What a cut connection had in flight is counted as that.
+		c.leave(part == 0 && n > 0 && c.random.Intn(2) == 0)
 	}
 }
 
@@ -453,10 +471,10 @@ func TestBoltSoak(t *testing.T) {
 	killer.Wait()
 	took := time.Since(began)
 	p.wantNothingHeld()
-	t.Logf("%d calls in %v over %d connections: %d answered, failed %v, %d one-way of which %d arrived, %d cancelled, "+
+	t.Logf("%d calls in %v over %d connections: %d answered, failed %v, %d one-way of which %d arrived, %d cancelled, %d cut on %d connections by %d kills, "+
 		"%d times an id that was in flight, %d upstream connections' ids wrapped, %d late replies dropped",
 		sum.sent.Load(), took.Round(time.Millisecond), sum.connections.Load(), sum.answered.Load(), sum.failed,
-		sum.oneWays.Load(), len(s.oneWays), sum.cancelled.Load(), sum.collisions.Load(), s.wraps.Load(),
+		sum.oneWays.Load(), len(s.oneWays), sum.cancelled.Load(), sum.cut.Load(), sum.cuts.Load(), s.kills.Load(), sum.collisions.Load(), s.wraps.Load(),
 		p.stats().Glitches("unknown_request_id"))
 	s.check(t, p, sum)
 }
@@ -475,8 +493,11 @@ func (s *soakService) check(t *testing.T, p *proxy, sum *soakSum) {
 			t.Errorf("%d calls failed with %q", n, reason)
 		}
 	}
-	if got := sum.answered.Load() + failed + sum.cancelled.Load() + sum.oneWays.Load(); got != sum.sent.Load() {
+	if got := sum.answered.Load() + failed + sum.cancelled.Load() + sum.cut.Load() + sum.oneWays.Load(); got != sum.sent.Load() {
 		t.Errorf("%d of %d calls are accounted for", got, sum.sent.Load())
+	}
+	if sum.cuts.Load() > s.kills.Load() {
+		t.Errorf("%d connections were cut by %d kills", sum.cuts.Load(), s.kills.Load())
 	}
 	if s.wraps.Load() == 0 || sum.collisions.Load() == 0 || sum.failed["upstream_timeout"] == 0 {
 		t.Error("no id wrapped, none collided or nothing timed out")
