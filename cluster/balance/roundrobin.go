@@ -2,24 +2,59 @@
 
 package balance
 
-import "github.com/bytedance/gopkg/lang/fastrand"
+// RoundRobin chooses hosts in turn, as often as their weights say. Each loop
+// starts at an offset of its own, so that loops do not move in step.
+type RoundRobin struct {
+	shares *Shares
+	random source
+	next   uint32
+	turns  *deadlines // once weights differ or a host is in slow start
+	view   View       // of the choice under way, for weight
+	weigh  func(i int) float64
+}
 
-// RoundRobin chooses hosts in turn. Each loop starts at an offset of its own,
-// so that loops do not move in step.
-type RoundRobin struct{ next uint32 }
-
-// NewRoundRobin returns a policy that starts at a random host.
-func NewRoundRobin() *RoundRobin { return &RoundRobin{next: fastrand.Uint32()} }
+// NewRoundRobin returns a policy for hosts with these shares that starts at a
+// random host.
+func NewRoundRobin(s *Shares, seed uint64) *RoundRobin {
+	p := &RoundRobin{shares: s, random: source(seed)}
+	p.next = uint32(p.random.next())
+	p.weigh = p.weight
+	return p
+}
 
 // Choose implements Policy.
 func (p *RoundRobin) Choose(v View) int {
 	n := v.Len()
-	if n == 0 {
-		return -1
+	if n < 2 {
+		return firstUsable(v, 0)
+	}
+	if !p.shares.Even() || v.Ramping() {
+		return p.byWeight(v, n)
 	}
 	i := firstUsable(v, int(p.next%uint32(n)))
 	if i >= 0 {
 		p.next = uint32(i) + 1
 	}
 	return i
+}
+
+func (p *RoundRobin) byWeight(v View, n int) int {
+	p.view = v
+	if p.turns == nil {
+		p.turns = newDeadlines(n, &p.random, p.weigh)
+	}
+	i := p.turns.choose(v, p.weigh)
+	p.view = nil
+	return i
+}
+
+func (p *RoundRobin) weight(i int) float64 { return rampedWeight(p.shares, p.view, i) }
+
+// rampedWeight is host i's weight as slow start leaves it.
+func rampedWeight(s *Shares, v View, i int) float64 {
+	w := float64(s.weights[i])
+	if v.Ramping() {
+		w *= v.Ramp(i)
+	}
+	return w
 }
