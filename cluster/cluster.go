@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sideloop/sideloop/cluster/balance"
 	"github.com/sideloop/sideloop/config"
 )
 
@@ -31,17 +30,42 @@ type Cluster struct {
 	BufferLimit int
 	// HTTP2 is what a host may ask for that is spoken to in HTTP/2.
 	HTTP2 config.HTTP2Limits
+
+	// Zone is where this proxy is; it counts where Balancing prefers it.
+	Zone string
+	// index is made of all of the above, nil in a Cluster that was not made by
+	// New, With or Mark.
+	index *index
 }
 
 // Host is one upstream address. It never changes.
 type Host struct {
 	Network string // tcp or unix
+	// Address identifies the host within its cluster, and is where it is, too,
+	// unless Dial says otherwise.
 	Address string
+	// Dial is where new connections go; empty for Address.
+	Dial string
 	// Authority is what a request that names no host of its own is sent with.
 	Authority []byte
+	// Weight is the host's part of the requests in relation to those of others;
+	// 0 is 1.
+	Weight uint32
+	// Labels are what subsets choose hosts by.
+	Labels map[string]string
 	// Down is why the host is not to be chosen, 0 for a healthy one.
 	Down Down
 }
+
+func (h *Host) dialAddress() string {
+	if h.Dial != "" {
+		return h.Dial
+	}
+	return h.Address
+}
+
+// ZoneLabel is the label that says where a host is.
+const ZoneLabel = "zone"
 
 // Down is the set of those who hold a host for unhealthy.
 type Down uint8
@@ -58,6 +82,7 @@ const (
 func (c *Cluster) With(hosts []*Host) *Cluster {
 	n := *c
 	n.Hosts = hosts
+	n.index = newIndex(&n, nil)
 	return &n
 }
 
@@ -70,17 +95,31 @@ func (c *Cluster) Mark(address string, d Down, set bool) *Cluster {
 		}
 		marked := *h
 		marked.Down ^= d
-		hosts := slices.Clone(c.Hosts)
-		hosts[i] = &marked
-		return c.With(hosts)
+		n := *c
+		n.Hosts = slices.Clone(c.Hosts)
+		n.Hosts[i] = &marked
+		n.index = newIndex(&n, c.index)
+		return &n
 	}
 	return c
+}
+
+// In returns the cluster as a proxy in this zone sees it.
+func (c *Cluster) In(zone string) *Cluster {
+	if zone == c.Zone {
+		return c
+	}
+	n := *c
+	n.Zone = zone
+	n.index = newIndex(&n, nil)
+	return &n
 }
 
 // Set is the clusters of one configuration by name. It never changes.
 type Set map[string]*Cluster
 
-// New returns the cluster that c describes.
+// New returns the cluster that c describes. One whose hosts are still to be found
+// (STRICT_DNS, ORIGINAL_DST) has none.
 func New(c *config.Cluster) *Cluster {
 	n := &Cluster{
 		Name:               c.Name,
@@ -95,25 +134,23 @@ func New(c *config.Cluster) *Cluster {
 	if n.IdleTimeout == 0 {
 		n.IdleTimeout = DefaultIdleTimeout
 	}
-	for i := range c.Hosts {
-		n.Hosts = append(n.Hosts, newHost(c.Hosts[i].Address))
+	if c.Type.HasHosts() {
+		for i := range c.Hosts {
+			n.Hosts = append(n.Hosts, NewHost(&c.Hosts[i]))
+		}
 	}
+	n.index = newIndex(n, nil)
 	return n
 }
 
 // unixAuthority stands for a Unix socket, whose path is no host name.
 const unixAuthority = "localhost"
 
-func newHost(address string) *Host {
-	if strings.HasPrefix(address, "/") || strings.HasPrefix(address, "@") {
-		return &Host{Network: "unix", Address: address, Authority: []byte(unixAuthority)}
+// NewHost returns the host that h describes.
+func NewHost(h *config.Host) *Host {
+	n := &Host{Network: "tcp", Address: h.Address, Authority: []byte(h.Address), Weight: h.Weight, Labels: h.Metadata}
+	if strings.HasPrefix(h.Address, "/") || strings.HasPrefix(h.Address, "@") {
+		n.Network, n.Authority = "unix", []byte(unixAuthority)
 	}
-	return &Host{Network: "tcp", Address: address, Authority: []byte(address)}
-}
-
-func (c *Cluster) policy() balance.Policy {
-	if c.Balancing == config.Random {
-		return balance.Random{}
-	}
-	return balance.NewRoundRobin()
+	return n
 }

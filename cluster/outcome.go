@@ -30,10 +30,12 @@ const (
 // try is one way of a request to one host: from the choice of the host to the
 // end of the reply or to what came instead.
 type try struct {
-	members  *Members // nil between two tries
-	outcome  Outcome  // by the reply so far
-	began    int64    // loop time
-	answered int64    // loop time of the reply's head, 0 before it
+	members  *Members   // nil between two tries
+	state    *hostState // of the host
+	outcome  Outcome    // by the reply so far
+	refused  bool       // the reply is of the 4xx kind
+	began    int64      // loop time
+	answered int64      // loop time of the reply's head, 0 before it
 }
 
 // Answered notes that the reply's head has come, and what it says of the host
@@ -46,6 +48,9 @@ func (r *Request) Answered(o Outcome) {
 		}
 	}
 }
+
+// Refused notes that the reply's head says that the request is at fault (4xx).
+func (r *Request) Refused() { r.try.refused = true }
 
 // Trying tells that a host was asked, or is waited for.
 func (r *Request) Trying() bool { return r.try.members != nil }
@@ -62,6 +67,10 @@ func (r *Request) Tried(o Outcome) {
 	until := t.answered
 	if until == 0 {
 		until = t.members.manager.loop.Now()
+	}
+	t.state.active--
+	if t.members.cluster.Balancing.Measures() {
+		t.state.judge(o, t.refused, until-t.began, until)
 	}
 	t.members.tried(r.host, o, time.Duration(until-t.began))
 }

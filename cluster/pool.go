@@ -163,7 +163,7 @@ func (p *pool) startDial() {
 	p.dialing++
 	p.manager.loop.Dial(eventloop.DialConfig{
 		Network: p.host.Network,
-		Address: p.host.Address,
+		Address: p.host.dialAddress(),
 		Timeout: p.cluster.ConnectTimeout,
 	}, p)
 }
@@ -312,8 +312,9 @@ func (p *pool) gone(c *conn) {
 	p.changed()
 }
 
-// adopt takes the cluster of a new configuration.
-func (p *pool) adopt(c *Cluster) {
+// adopt takes the cluster of a new configuration, and what it says of the host.
+func (p *pool) adopt(c *Cluster, h *Host) {
+	p.host = h
 	if p.cluster == c {
 		return
 	}
@@ -323,12 +324,13 @@ func (p *pool) adopt(c *Cluster) {
 	}
 }
 
-// retire ends the pool: nothing new, what is in flight finishes.
+// retire ends the pool: nothing new, what is in flight finishes, and what waits
+// goes to another host.
 func (p *pool) retire() {
 	p.retired = true
 	p.timer.Stop()
 	for len(p.conns) > 0 {
 		p.conns[0].drain()
 	}
-	p.failWaiting(codec.NoHealthyUpstream)
+	p.failWaiting(codec.UpstreamGoAway)
 }

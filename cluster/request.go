@@ -31,7 +31,8 @@ type Request struct {
 
 	host       *Host // the last one chosen, avoided by the next try
 	try        try
-	pool       *pool // where the request waits, or nil
+	target     *target // of a request that goes to its original destination
+	pool       *pool   // where the request waits, or nil
 	prev, next *Request
 }
 

@@ -33,13 +33,9 @@ func (b *builder) clusters(v view) []Cluster {
 func (b *builder) cluster(v view) Cluster {
 	c := Cluster{
 		Name:              v.text("name"),
-		Type:              v.text("type"),
 		MaxRequestPerConn: v.uint32("max_request_per_conn"),
 		ConnBufferLimit:   v.uint32("conn_buffer_limit_bytes"),
 		Path:              b.place(v),
-	}
-	if v.text("lb_type") == "LB_RANDOM" {
-		c.LB = Random
 	}
 	c.ConnectTimeout, _ = v.duration("connect_timeout")
 	c.IdleTimeout, _ = v.duration("idle_timeout")
@@ -52,7 +48,8 @@ func (b *builder) cluster(v view) Cluster {
 	for _, h := range v.children("hosts") {
 		c.Hosts = append(c.Hosts, b.host(h))
 	}
-	if len(c.Hosts) == 0 {
+	b.balancing(v, &c)
+	if len(c.Hosts) == 0 && c.Type != OriginalDST {
 		v.warnf("hosts", "a cluster without hosts answers no request")
 	}
 	return c
@@ -65,7 +62,7 @@ const (
 )
 
 func (b *builder) host(v view) Host {
-	h := Host{Address: v.text("address"), Hostname: v.text("hostname"), Weight: v.uint32("weight"), Path: b.place(v)}
+	h := Host{Address: v.text("address"), Hostname: v.text("hostname"), Weight: v.uint32("weight"), Metadata: v.labels(), Path: b.place(v)}
 	if clamped := min(max(h.Weight, weightMin), weightMax); clamped != h.Weight {
 		v.warnf("weight", "a weight is within %d and %d; %d is taken as %d", weightMin, weightMax, h.Weight, clamped)
 		h.Weight = clamped

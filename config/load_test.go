@@ -46,12 +46,23 @@ func seedSide(i, name, address string, down, up Protocol) (Listener, Router) {
 // defaultLimits are those of a file that states none.
 var defaultLimits = view{o: http2Object}.http2Limits()
 
+// usualBalancing is that of a file that states a policy and no more.
+func usualBalancing(p Policy) Balancing {
+	return Balancing{
+		Policy: p, ChoiceCount: 2, ActiveRequestBias: 1, ClientErrorBias: 1, ServerErrorBias: 1,
+		SlowStart: SlowStart{Aggression: 1, MinWeight: 0.1}, Overprovisioning: 140,
+	}
+}
+
+// usualDNS is that of a file that states nothing of it.
+var usualDNS = DNS{RefreshRate: 5 * time.Second, Port: "53", Ndots: 1, Timeout: 5 * time.Second, Attempts: 2}
+
 func seedConfig() *Config {
 	in, inRouter := seedSide("0", "server", "127.0.0.1:2046", ProtocolHTTP2, ProtocolBolt)
 	out, outRouter := seedSide("1", "client", "127.0.0.1:2045", ProtocolBolt, ProtocolHTTP2)
 	cluster := func(name, address, path string) Cluster {
 		return Cluster{
-			Name: name, Type: "SIMPLE", LB: Random, MaxRequestPerConn: 1024, ConnBufferLimit: 32768,
+			Name: name, Type: Simple, LB: usualBalancing(Random), DNS: usualDNS, MaxRequestPerConn: 1024, ConnBufferLimit: 32768,
 			ConnectTimeout: 10 * time.Second, HTTP2: defaultLimits, Path: path,
 			Hosts: []Host{{Address: address, Weight: 1, Path: path + ".hosts[0]"}},
 		}

@@ -19,13 +19,34 @@ var rootObject = &object{name: "the configuration", keys: []key{
 	{name: "pprof", kind: objectKind, object: pprofObject, doc: "Go's profiling server."},
 	{name: "dynamic_resources", kind: anyKind, status: refused, note: "xDS is not implemented; the listeners, routes and clusters must stand in this file", doc: "xDS sources of an Envoy bootstrap."},
 	{name: "static_resources", kind: anyKind, status: refused, note: "Envoy's static resources are not implemented; the listeners, routes and clusters must stand in servers and cluster_manager", doc: "Static part of an Envoy bootstrap."},
-	{name: "node", kind: anyKind, status: ignored, doc: "Identity toward an xDS server."},
+	{name: "node", kind: objectKind, object: nodeObject, doc: "Who and where this proxy is."},
 	{name: "uds_dir", kind: textKind, status: ignored, doc: "Directory of MOSN's sockets for hot upgrade."},
 	{name: "plugin", kind: objectKind, object: pluginObject, status: differs, note: "plugins in processes of their own are not implemented", doc: "Logs of plugins that run as processes."},
 	{name: "third_part_codec", kind: anyKind, status: differs, note: "no protocol can be added by a plugin; listeners that use one are refused", doc: "Protocols loaded from Go plugins or WebAssembly."},
 	{name: "extends", kind: anyKind, status: refused, note: "extensions such as tunnels and registries are not implemented", doc: "Settings of registered extensions."},
 	{name: "wasm_global_plugins", kind: anyKind, status: differs, note: "WebAssembly is not implemented; filters that use it are refused", doc: "WebAssembly modules that filters may name."},
 	{name: "service_registry", kind: anyKind, status: differs, note: "no service registry is asked; clusters have the hosts that this file gives them", doc: "Service registry of MOSN 0.x."},
+}}
+
+// nodeObject is Envoy's. What it says is for an xDS server, but for the zone.
+var nodeObject = &object{name: "a node", keys: []key{
+	{name: "id", kind: textKind, status: ignored, doc: "Name of the proxy."},
+	{name: "cluster", kind: textKind, status: ignored, doc: "Name of the service that the proxy belongs to."},
+	{name: "metadata", kind: anyKind, status: ignored, doc: "Labels of the proxy."},
+	{name: "locality", kind: objectKind, object: localityObject, doc: "Where the proxy is."},
+	{name: "user_agent_name", kind: textKind, status: ignored, doc: "Name of the software."},
+	{name: "user_agent_version", kind: textKind, status: ignored, doc: "Version of the software."},
+	{name: "user_agent_build_version", kind: anyKind, status: ignored, doc: "Version of the build."},
+	{name: "dynamic_parameters", kind: anyKind, status: ignored, doc: "Parameters of subscriptions."},
+	{name: "extensions", kind: anyKind, status: ignored, doc: "Extensions of the proxy."},
+	{name: "client_features", kind: anyKind, status: ignored, doc: "Features of the proxy."},
+	{name: "listening_addresses", kind: anyKind, status: ignored, doc: "Addresses of the proxy."},
+}}
+
+var localityObject = &object{name: "a locality", keys: []key{
+	{name: "region", kind: textKind, status: ignored, doc: "Region."},
+	{name: "zone", kind: textKind, doc: "Zone, for clusters with prefer_local_zone; --zone and SIDELOOP_ZONE count before it."},
+	{name: "sub_zone", kind: textKind, status: ignored, doc: "Part of the zone."},
 }}
 
 var logLevels = named("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")

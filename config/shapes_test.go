@@ -227,7 +227,7 @@ func TestParseDefaults(t *testing.T) {
 					Routers: []Router{{Name: "127.0.0.1:1.virtual_hosts", Path: proxy, VirtualHosts: []VirtualHost{{Domains: []string{"*"}, Path: proxy + ".virtual_hosts[0]"}}}},
 				},
 				Clusters: []Cluster{{
-					Name: "c", Type: "SIMPLE", LB: RoundRobin, ConnectTimeout: 10 * time.Second, HTTP2: defaultLimits,
+					Name: "c", Type: "SIMPLE", LB: usualBalancing(RoundRobin), DNS: usualDNS, ConnectTimeout: 10 * time.Second, HTTP2: defaultLimits,
 					Hosts: []Host{{Address: "a:1", Weight: 1, Path: "cluster_manager.clusters[0].hosts[0]"}}, Path: "cluster_manager.clusters[0]",
 				}},
 			}
@@ -250,8 +250,8 @@ func TestParseValues(t *testing.T) {
 	s, l := c.Server, c.Server.Listeners[0]
 	found := []any{c.PidFile, s.Name, s.LogPath, s.LogLevel, s.GracefulTimeout, s.Processor, l.Name, l.Network, l.Address, l.LogPath, l.LogLevel, l.IdleTimeout, c.Clusters}
 	want := []any{"/run/p", "s", "/var/log/s", "ERROR", 5 * time.Second, 4, "u", "unix", "/run/s.sock", "stderr", "DEBUG", 90 * time.Second, []Cluster{{
-		Name: "c", Type: "DYNAMIC", LB: Random, MaxRequestPerConn: 7, ConnBufferLimit: 8, ConnectTimeout: time.Second, IdleTimeout: 5 * time.Minute, HTTP2: defaultLimits,
-		Hosts: []Host{{Address: "/run/h.sock", Hostname: "h", Weight: 9, Path: "cluster_manager.clusters[0].hosts[0]"}}, Path: "cluster_manager.clusters[0]",
+		Name: "c", Type: "DYNAMIC", LB: usualBalancing(Random), DNS: usualDNS, MaxRequestPerConn: 7, ConnBufferLimit: 8, ConnectTimeout: time.Second, IdleTimeout: 5 * time.Minute, HTTP2: defaultLimits,
+		Hosts: []Host{{Address: "/run/h.sock", Hostname: "h", Weight: 9, Metadata: map[string]string{"zone": "a"}, Path: "cluster_manager.clusters[0].hosts[0]"}}, Path: "cluster_manager.clusters[0]",
 	}}}
 	if diff := cmp.Diff(want, found); diff != "" {
 		t.Errorf("values (-want +found):\n%s", diff)

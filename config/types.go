@@ -11,6 +11,8 @@ type Config struct {
 	Clusters []Cluster
 	// PidFile is empty when the file names none.
 	PidFile string
+	// Zone is where this proxy is, empty when the file does not say.
+	Zone string
 }
 
 // Server is the one entry of "servers".
@@ -184,20 +186,12 @@ type Retry struct {
 	StatusCodes   []uint32
 }
 
-// Balancing is how a host of a cluster is chosen.
-type Balancing uint8
-
-const (
-	RoundRobin Balancing = iota
-	Random
-)
-
 // Cluster is a named set of hosts that serve the same.
 type Cluster struct {
-	Name string
-	// Type is SIMPLE or one of the names that mean the same.
-	Type              string
+	Name              string
+	Type              ClusterType
 	LB                Balancing
+	DNS               DNS
 	MaxRequestPerConn uint32 // 0 for no limit
 	ConnBufferLimit   uint32 // 0 for the built-in one
 	ConnectTimeout    time.Duration
@@ -228,5 +222,8 @@ type Host struct {
 	Hostname string
 	// Weight is within 1 and 128, as in MOSN.
 	Weight uint32
-	Path   string
+	// Metadata are the labels that subsets choose hosts by; "zone" is where
+	// the host is.
+	Metadata map[string]string
+	Path     string
 }

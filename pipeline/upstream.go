@@ -16,7 +16,8 @@ var _ codec.Receiver = (*upstream)(nil)
 func (u *upstream) OnHeaders(h codec.Head, body []byte, end bool) {
 	e := (*exchange)(u)
 	e.moved()
-	if s := h.HTTPStatus(); s >= 100 && s < 200 {
+	s := h.HTTPStatus()
+	if s >= 100 && s < 200 {
 		if e.from == e.to && e.down != nil {
 			head, _, _ := e.worker.convert.Reply(h, e.from, e.asked)
 			e.down.SendHeaders(head, nil, false)
@@ -24,6 +25,9 @@ func (u *upstream) OnHeaders(h codec.Head, body []byte, end bool) {
 		return
 	}
 	e.request.Answered(judgedByReply(h))
+	if s >= 400 && s < 500 {
+		e.request.Refused()
+	}
 	e.letGo()
 	e.opened(h)
 	if e.upEnded(end); e.oneWay {
