@@ -7,6 +7,7 @@ require (
 	github.com/alecthomas/kong v1.17.0
 	github.com/bytedance/gopkg v0.1.4
 	github.com/google/go-cmp v0.7.0
+	github.com/miekg/dns v1.1.73
 	github.com/panjf2000/gnet/v2 v2.10.0
 	github.com/summerwind/h2spec v2.2.1+incompatible
 	github.com/valyala/bytebufferpool v1.0.0

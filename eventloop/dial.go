@@ -26,7 +26,7 @@ var dialSlots = make(chan struct{}, DialsAtOnce)
 type DialConfig struct {
 	// Network is "tcp", "tcp4", "tcp6" or "unix".
 	Network string
-	// Address is host:port or a path.
+	// Address is host:port or a path. A name is resolved at most every 15 s.
 	Address string
 	// Timeout bounds everything from name resolution on, with the wait for a
 	// free slot; 0 is DialTimeout.
@@ -110,7 +110,10 @@ func dial(ctx context.Context, config DialConfig) (net.Conn, error) {
 			config.Network, config.Address, ctx.Err(), DialsAtOnce)
 	}
 	dialer := net.Dialer{KeepAlive: config.KeepAlive}
-	return dialer.DialContext(ctx, config.Network, config.Address)
+	if config.Network == "unix" {
+		return dialer.DialContext(ctx, config.Network, config.Address)
+	}
+	return names.dialName(ctx, &dialer, config.Network, config.Address)
 }
 
 // fail delivers err on the loop.

@@ -28,7 +28,7 @@ func (s *Server) Reload(c *config.Config) (Changes, error) {
 		s.config = c
 		return nil, nil
 	}
-	snapshot, err := newSnapshot(c, s.config, s.snapshot)
+	snapshot, err := newSnapshot(c, s.config, s.snapshot, s.zone)
 	if err != nil {
 		return nil, err
 	}
@@ -41,6 +41,7 @@ func (s *Server) Reload(c *config.Config) (Changes, error) {
 		s.log.Error("reload", "error", err)
 	}
 	s.config = c
+	s.discover()
 	s.adopt(next)
 	for _, change := range changes {
 		s.log.Info("reload", "change", change.String())

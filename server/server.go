@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sideloop/sideloop/cluster/discovery"
 	"github.com/sideloop/sideloop/codec"
 	"github.com/sideloop/sideloop/config"
 	"github.com/sideloop/sideloop/eventloop"
@@ -33,6 +34,8 @@ type Options struct {
 	// Concurrency is the number of loops; 0 leaves it to the environment, the
 	// configuration or the machine.
 	Concurrency int
+	// Zone is where the proxy is; empty leaves it to the configuration.
+	Zone string
 }
 
 // Server is a running proxy.
@@ -48,18 +51,21 @@ type Server struct {
 	snapshot   *pipeline.Snapshot
 	config     *config.Config
 	stopping   bool
-	stop       sync.Once
-	stopErr    error
+	discovery  *discovery.Watcher
+	// zone is what the command line says; empty leaves it to the configuration.
+	zone    string
+	stop    sync.Once
+	stopErr error
 }
 
 // Start runs the proxy that c describes. When it returns, every listener is
 // bound and routes by c. On an error nothing is left running.
 func Start(c *config.Config, o Options) (*Server, error) {
-	snapshot, err := newSnapshot(c, nil, nil)
+	snapshot, err := newSnapshot(c, nil, nil, o.Zone)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{logs: new(Logs), config: c}
+	s := &Server{logs: new(Logs), config: c, zone: o.Zone}
 	if s.log, err = s.logs.Logger(c.Server.LogPath, c.Server.LogLevel); err != nil {
 		return nil, err
 	}
@@ -84,6 +90,7 @@ func (s *Server) start(c *config.Config, o Options, snapshot *pipeline.Snapshot)
 	if err = s.publish(snapshot); err != nil {
 		return err
 	}
+	s.discover()
 	for i := range c.Server.Listeners {
 		l, err := s.bind(c, &c.Server.Listeners[i])
 		if err != nil {

@@ -3,6 +3,7 @@
 package server
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/sideloop/sideloop/cluster"
@@ -13,11 +14,13 @@ import (
 
 // newSnapshot compiles what requests are routed by. What c says as the
 // configuration before did is taken over from its snapshot, with the hosts that
-// were found and the verdicts on them since; both are nil at the start.
-func newSnapshot(c, before *config.Config, old *pipeline.Snapshot) (*pipeline.Snapshot, error) {
+// were found and the verdicts on them since; both are nil at the start. The
+// configuration says in which zone the proxy is unless zone does.
+func newSnapshot(c, before *config.Config, old *pipeline.Snapshot, zone string) (*pipeline.Snapshot, error) {
 	if before == nil {
 		before, old = new(config.Config), new(pipeline.Snapshot)
 	}
+	zone = cmp.Or(zone, c.Zone)
 	s := &pipeline.Snapshot{
 		Routers:  make(map[string]*router.Table, len(c.Server.Routers)),
 		Clusters: make(cluster.Set, len(c.Clusters)),
@@ -38,11 +41,16 @@ func newSnapshot(c, before *config.Config, old *pipeline.Snapshot) (*pipeline.Sn
 	clusters := byName(before.Clusters, clusterName)
 	for i := range c.Clusters {
 		n := &c.Clusters[i]
-		if was := clusters[n.Name]; was != nil && config.Equal(was, n) {
-			s.Clusters[n.Name] = old.Clusters[n.Name]
+		was := clusters[n.Name]
+		if was != nil && config.Equal(was, n) {
+			s.Clusters[n.Name] = old.Clusters[n.Name].In(zone)
 			continue
 		}
-		s.Clusters[n.Name] = takeOver(cluster.New(n), old.Clusters[n.Name])
+		made := cluster.New(n).In(zone)
+		if was != nil && was.Type == n.Type && config.Equal(&was.Hosts, &n.Hosts) {
+			made = made.With(old.Clusters[n.Name].Hosts) // as discovery has found them
+		}
+		s.Clusters[n.Name] = takeOver(made, old.Clusters[n.Name])
 	}
 	return s, nil
 }
@@ -78,6 +86,6 @@ func byName[T any](list []T, name func(*T) string) map[string]*T {
 
 // Check compiles a configuration as Start would, without opening anything.
 func Check(c *config.Config) error {
-	_, err := newSnapshot(c, nil, nil)
+	_, err := newSnapshot(c, nil, nil, "")
 	return err
 }

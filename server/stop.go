@@ -43,6 +43,7 @@ func (s *Server) Drain(ctx context.Context) {
 func (s *Server) Stop(ctx context.Context) error {
 	s.stop.Do(func() {
 		s.end()
+		s.stopDiscovery()
 		if s.reactor != nil {
 			s.stopErr = s.reactor.Stop(ctx)
 		}

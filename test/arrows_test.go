@@ -20,12 +20,13 @@ const module = "github.com/sideloop/sideloop/"
 var arrows = map[string][]string{
 	"cmd/sideloop":      {"config", "server"},
 	"cmd/loopbench":     {"bench/..."},
-	"server":            {"cluster", "codec/...", "config", "eventloop", "pipeline", "pipeline/router", "stats"},
+	"server":            {"cluster", "cluster/discovery", "codec/...", "config", "eventloop", "pipeline", "pipeline/router", "stats"},
 	"pipeline":          {"cluster", "codec", "eventloop", "pipeline/convert", "pipeline/router", "stats"},
 	"pipeline/router":   {"codec", "config"},
 	"pipeline/convert":  {"codec/..."},
 	"cluster":           {"cluster/balance", "codec", "config", "eventloop", "stats"},
 	"cluster/balance":   nil,
+	"cluster/discovery": {"cluster", "config"},
 	"codec":             nil,
 	"codec/bolt":        {"codec"},
 	"codec/http2":       {"codec", "codec/http2/hpack"},
@@ -49,6 +50,7 @@ var arrows = map[string][]string{
 var onlyImporter = map[string]string{
 	"github.com/panjf2000/gnet": "eventloop",
 	"golang.org/x/net":          "test/peer",
+	"github.com/miekg/dns":      "cluster/discovery",
 	"google.golang.org/grpc":    "",
 	"github.com/summerwind":     "",
 }

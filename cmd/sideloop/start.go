@@ -21,6 +21,7 @@ import (
 type startCommand struct {
 	Config      string `short:"c" required:"" placeholder:"FILE" help:"Configuration file, JSON or YAML."`
 	Concurrency int    `placeholder:"N" help:"Number of worker loops. Default: GOMAXPROCS, else the file's processor, else 2."`
+	Zone        string `placeholder:"NAME" env:"SIDELOOP_ZONE" help:"Zone that the proxy is in, for clusters with prefer_local_zone. Default: the file's node.locality.zone."`
 }
 
 // Run starts the proxy and serves until a signal: SIGTERM and the first SIGINT
@@ -40,7 +41,7 @@ func (s *startCommand) Run() error {
 	defer server.ReturnMemory()()
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP)
-	srv, err := server.Start(c, server.Options{Concurrency: s.Concurrency})
+	srv, err := server.Start(c, server.Options{Concurrency: s.Concurrency, Zone: s.Zone})
 	if err != nil {
 		return err
 	}
