@@ -41,7 +41,7 @@ func newTargets(m *Manager) *targets {
 
 // Original is how the cluster finds the original destination of a request; Set
 // is false where hosts are chosen otherwise.
-func (s *Members) Original() config.OriginalDestination { return s.cluster.Balancing.Original }
+func (s *Members) Original() *config.OriginalDestination { return &s.cluster.Balancing.Original }
 
 // Aim gives the request its destination, as "ip:port". It must be called before
 // Acquire where Original is set.

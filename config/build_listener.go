@@ -37,6 +37,7 @@ func (b *builder) listener(v view) Listener {
 		Path:     b.place(v),
 	}
 	l.IdleTimeout, _ = v.duration("connection_idle_timeout")
+	l.OriginalDst = b.originalDst(v)
 	if l.Name == "" {
 		l.Name = l.Address
 	}

@@ -75,7 +75,7 @@ var listenerObject = &object{name: "a listener", keys: []key{
 		{name: "unix", doc: "A Unix socket."},
 		{name: "udp", status: refused, note: "UDP is not implemented", doc: "UDP."},
 	}, doc: "Kind of the address."},
-	{name: "use_original_dst", kind: anyKind, status: refused, note: "connections that iptables redirected are not implemented: the original destination would not be used", doc: "Route by the destination before iptables' REDIRECT or TPROXY."},
+	{name: "use_original_dst", kind: anyKind, doc: "\"redirect\", or true as in MOSN 0.x: connections come by iptables' REDIRECT, and clusters of type ORIGINAL_DST send to where they were headed."},
 	{name: "access_logs", kind: objectsKind, object: accessLogObject, status: differs, note: "access logs are not implemented; nothing is written", doc: "Logs with one line per request."},
 	{name: "listener_filters", kind: objectsKind, object: listenerFilterObject, doc: "Filters that run before the first byte is read."},
 	{name: "filter_chains", kind: objectsKind, object: filterChainObject, required: true, doc: "Exactly one chain of network filters."},
@@ -96,7 +96,17 @@ var accessLogObject = &object{name: "an access log", keys: []key{
 }}
 
 var listenerFilterTypes = []value{
-	{name: "original_dst", status: refused, note: "connections that iptables redirected are not implemented: the original destination would not be used", doc: "Finds the destination before iptables' REDIRECT."},
+	{name: "original_dst", object: originalDstFilterObject, doc: "The same as use_original_dst."},
+}
+
+var originalDstFilterObject = &object{name: "an original_dst filter", keys: []key{
+	{name: "type", kind: textKind, fallback: `"redirect"`, values: originalDstTypes, doc: "How connections come."},
+	{name: "fallback_to_local", kind: flagKind, status: ignored, doc: "Keep connections that no other listener is for; Sideloop keeps all."},
+}}
+
+var originalDstTypes = []value{
+	{name: "redirect", doc: "By iptables' REDIRECT."},
+	{name: "tproxy", status: refused, note: "TPROXY is not implemented; use iptables' REDIRECT", doc: "By iptables' TPROXY."},
 }
 
 var listenerFilterObject = &object{name: "a listener filter", keys: []key{

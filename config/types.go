@@ -39,6 +39,8 @@ type Listener struct {
 	Address string
 	// BindPort false means that no socket is opened for it.
 	BindPort bool
+	// OriginalDst tells that connections come by iptables' REDIRECT.
+	OriginalDst bool
 	// LogPath and LogLevel are empty when they are those of the server.
 	LogPath  string
 	LogLevel string

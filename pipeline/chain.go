@@ -43,6 +43,9 @@ type Chain struct {
 	Upstream codec.Protocol
 	// Connect takes CONNECT, which is otherwise refused.
 	Connect bool
+	// OriginalDst tells that iptables redirects connections here, whose
+	// destination is asked for where a cluster wants to know it.
+	OriginalDst bool
 	// Router is the name of the table that routes this listener's requests.
 	Router string
 	// IdleTimeout closes connections on which nothing happens.

@@ -21,6 +21,7 @@ type connection struct {
 	// streamIdle is the protocol's bound on exchanges without progress.
 	streamIdle time.Duration
 	prefix     []byte // first bytes that do not tell the protocol yet
+	original   []byte // see originalDst
 
 	active   int64 // loop time of the last bytes
 	draining bool

@@ -91,6 +91,9 @@ func (e *exchange) direct(h codec.Head) (codec.Head, codec.Reason) {
 	if e.members = w.members(e.route); e.members == nil {
 		return nil, codec.NoCluster
 	}
+	if reason := e.aim(view); reason != codec.ReasonNone {
+		return nil, reason
+	}
 	if p := e.route.Upstream; p != codec.ProtocolUnknown && p != e.to {
 		e.to = p
 		head = nil

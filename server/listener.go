@@ -81,6 +81,7 @@ func (s *Server) chain(c *config.Config, l *config.Listener) (*pipeline.Chain, e
 		Servers:     downstreamServers(&l.Proxy),
 		Upstream:    router.UpstreamProtocol(l.Proxy.Upstream),
 		Connect:     l.Proxy.HTTP2.Limits.Connect,
+		OriginalDst: l.OriginalDst,
 		Router:      l.Proxy.RouterName,
 		IdleTimeout: l.IdleTimeout,
 		DetectTime:  l.Proxy.HTTP2.Limits.SetupTime,
