@@ -78,6 +78,9 @@ func (s *Members) leave(n *Members) {
 	}
 	kept := make(map[*hostState]bool)
 	if n != nil {
+		if len(s.states) > 0 && len(n.states) > 0 && &s.states[0] == &n.states[0] {
+			return // the same hosts
+		}
 		for _, state := range n.states {
 			kept[state] = true
 		}

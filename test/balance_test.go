@@ -12,6 +12,7 @@ import (
 
 	"github.com/sideloop/sideloop/cluster"
 	"github.com/sideloop/sideloop/config"
+	"github.com/sideloop/sideloop/stats"
 )
 
 // counted is an echo service that counts its requests.
@@ -166,5 +167,34 @@ func TestWeightsOfHosts(t *testing.T) {
 				t.Errorf("%s: the host of weight %v served %v of %d", lb, w, n, calls)
 			}
 		}
+	}
+}
+
+// A request that waits for a connection to a host that goes is served by another
+// one.
+func TestWaitingOutlivesTheHost(t *testing.T) {
+	for _, protocol := range []string{"SofaRpc", "Http2"} {
+		good := startCounted(t, protocol)
+		deaf := listenNarrow(t)
+		deaf.deafen()
+		p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: protocol, up: protocol, hosts: []string{deaf.address}}))
+		var seen outcomes
+		var done atomic.Int64
+		finished := make(chan struct{})
+		go func() {
+			defer close(finished)
+			callMany(t, protocol, p.address("in"), 32, &seen, &done)
+		}()
+		eventually(t, "all requests wait", func() bool { return p.stats().Get(stats.UpstreamPendingQueued) == 32 })
+		if err := p.Update("in", func(c *cluster.Cluster) *cluster.Cluster {
+			return c.With([]*cluster.Host{cluster.NewHost(&config.Host{Address: good.address})})
+		}); err != nil {
+			t.Fatal(err)
+		}
+		<-finished
+		if seen.counts["ok"] != 32 {
+			t.Errorf("%s: %v", protocol, seen.counts)
+		}
+		p.wantNothingHeld()
 	}
 }

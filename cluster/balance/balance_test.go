@@ -156,7 +156,7 @@ func TestSharesFollowWeights(t *testing.T) {
 				t.Run(fmt.Sprintf("%s/%d hosts/%d down", name, len(weights), len(down)), func(t *testing.T) {
 					w := hostsOf(len(weights))
 					w.down = down
-					wantShares(t, draw(t, p, w, 100_000), floats(weights, down))
+					wantShares(t, draw(t, p, w, 40_000), floats(weights, down))
 				})
 			}
 		}
@@ -208,7 +208,7 @@ func TestSharesInSlowStart(t *testing.T) {
 		}
 		w := hostsOf(4)
 		w.ramp = map[int]float64{1: 0.25, 2: 0.5}
-		wantShares(t, draw(t, p, w, 100_000), []float64{2, 0.5, 2, 2})
+		wantShares(t, draw(t, p, w, 40_000), []float64{2, 0.5, 2, 2})
 	}
 }
 
