@@ -138,3 +138,34 @@ func TestHostTwice(t *testing.T) {
 		t.Errorf("%d states", len(s))
 	}
 }
+
+// A host that becomes healthy again starts slowly, as one does that is new.
+func TestHealthyAgainIsNew(t *testing.T) {
+	h := &Host{Address: "a:1"}
+	c := &Cluster{Hosts: []*Host{h}}
+	s := &hostState{}
+	if s.adopt(c, h, 7); s.since != 0 {
+		t.Errorf("a healthy host is new since %d", s.since)
+	}
+	s.adopt(c, &Host{Address: "a:1", Down: FailedCheck}, 8)
+	s.adopt(c, &Host{Address: "a:1", Down: FailedCheck | Ejected}, 9)
+	if s.adopt(c, h, 10); s.since != 10 {
+		t.Errorf("new since %d, want 10", s.since)
+	}
+}
+
+// However a try ends, it is not in progress any more, and is judged once.
+func TestTriesAreCountedOut(t *testing.T) {
+	m := testLoop(clusterOf(usual(config.PeakEWMA), ""))
+	s := m.Cluster("c")
+	for name, end := range map[string]func(r *Request){
+		"told":   func(r *Request) { r.Tried(Broken); r.Tried(Broken); r.Forget() },
+		"forgot": func(r *Request) { r.Answered(ServerError); r.Forget(); r.Forget() },
+	} {
+		state := &hostState{usual: s.usual, active: 1}
+		r := &Request{host: s.cluster.Hosts[0], try: try{members: s, state: state}}
+		if end(r); state.active != 0 || math.Abs(state.server.value-errorStep) > 1e-9 {
+			t.Errorf("%s: %d in progress, error rate %v", name, state.active, state.server.value)
+		}
+	}
+}
