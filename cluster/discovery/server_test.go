@@ -40,15 +40,8 @@ type zone struct {
 func newZone(t *testing.T) *zone {
 	t.Helper()
 	z := &zone{records: make(map[string][]string)}
-	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	pc, ln := bindBoth(t)
 	z.address = pc.LocalAddr().String()
-	ln, err := net.Listen("tcp", z.address)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, s := range []*dns.Server{{PacketConn: pc, Handler: z}, {Listener: ln, Handler: z}} {
 		started := make(chan struct{})
 		s.NotifyStartedFunc = func() { close(started) }
@@ -66,6 +59,24 @@ func newZone(t *testing.T) *zone {
 		})
 	}
 	return z
+}
+
+// bindBoth takes a port that is free for UDP and for TCP.
+func bindBoth(t *testing.T) (net.PacketConn, net.Listener) {
+	t.Helper()
+	for range 100 {
+		pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ln, err := net.Listen("tcp", pc.LocalAddr().String())
+		if err == nil {
+			return pc, ln
+		}
+		pc.Close()
+	}
+	t.Fatal("no port is free for both")
+	return nil, nil
 }
 
 // ServeDNS implements dns.Handler.

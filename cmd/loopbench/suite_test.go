@@ -74,7 +74,7 @@ func TestSuiteRefuses(t *testing.T) {
 		code int
 		want string
 	}{
-		{"unknown scenario", "suite --scenario nonsense", exitFail, "there are bolt-128, "},
+		{"unknown scenario", "suite --scenario nonsense", exitFail, "bolt-128, bolt-1k, "},
 		{"no second Sideloop", "suite --sideloop-b /nowhere/sideloop", exitFail, "/nowhere/sideloop"},
 		{"no Sideloop", "suite --sideloop /nowhere/sideloop", exitFail, "/nowhere/sideloop"},
 		{"unknown way", "suite --ways envoy", exitFail, "there are sideloop, sideloop-b, "},
