@@ -9,7 +9,14 @@ import (
 
 // judgedByReply is what the head of a reply says of the host that sent it.
 func judgedByReply(h codec.Head) cluster.Outcome {
-	if h.HTTPStatus() >= 500 {
+	return judgedByStatus(h.HTTPStatus())
+}
+
+func judgedByStatus(status int) cluster.Outcome {
+	switch {
+	case status >= 502 && status <= 504:
+		return cluster.GatewayError
+	case status >= 500:
 		return cluster.ServerError
 	}
 	return cluster.Succeeded
