@@ -38,7 +38,7 @@ type Cluster struct {
 	// Zone is where this proxy is; it counts where Balancing prefers it.
 	Zone string
 	// index is made of all of the above, nil in a Cluster that was not made by
-	// New, With or Judged.
+	// New, With, Mark or Judged.
 	index *index
 }
 
@@ -90,12 +90,26 @@ func (c *Cluster) With(hosts []*Host) *Cluster {
 	return &n
 }
 
-// Judged returns the cluster in which each host is Down as verdict says of its
-// address, or c itself where that changes nothing.
-func (c *Cluster) Judged(verdict func(address string) Down) *Cluster {
+// Mark returns the cluster in which the verdict d of the host at address is set
+// or lifted, or c itself where that changes nothing.
+func (c *Cluster) Mark(address string, d Down, set bool) *Cluster {
+	return c.Judged(func(h *Host) Down {
+		switch {
+		case h.Address != address:
+			return h.Down
+		case set:
+			return h.Down | d
+		}
+		return h.Down &^ d
+	})
+}
+
+// Judged returns the cluster in which each host is Down as verdict says, or c
+// itself where that changes nothing.
+func (c *Cluster) Judged(verdict func(*Host) Down) *Cluster {
 	var hosts []*Host
 	for i, h := range c.Hosts {
-		d := verdict(h.Address)
+		d := verdict(h)
 		if d == h.Down {
 			continue
 		}

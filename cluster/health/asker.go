@@ -49,12 +49,11 @@ func (a *asker) ask(ctx context.Context, d *net.Dialer, h Host, s session) (sess
 		}
 		// A host may close an idle connection; that says nothing of its health.
 	}
-	address := a.address(h)
-	conn, err := d.DialContext(ctx, h.Network, address)
+	conn, err := d.DialContext(ctx, h.Network, a.address(h))
 	if err != nil {
 		return nil, err
 	}
-	return a.askOn(ctx, a.open(conn, h.Network, address))
+	return a.askOn(ctx, a.open(conn, h))
 }
 
 // askOn asks on s, which it closes unless it is returned.
@@ -73,13 +72,13 @@ func (a *asker) askOn(ctx context.Context, s session) (session, error) {
 
 // address is where probes of h go.
 func (a *asker) address(h Host) string {
-	port := a.check.Request.Port
+	address, port := h.dialAddress(), a.check.Request.Port
 	if port == 0 || h.Network == "unix" {
-		return h.Address
+		return address
 	}
-	host, _, err := net.SplitHostPort(h.Address)
+	host, _, err := net.SplitHostPort(address)
 	if err != nil {
-		return h.Address
+		return address
 	}
 	return net.JoinHostPort(host, strconv.Itoa(int(port)))
 }
@@ -88,14 +87,14 @@ func (a *asker) address(h Host) string {
 const unixAuthority = "localhost"
 
 // open makes the session of a new connection.
-func (a *asker) open(c net.Conn, network, address string) session {
+func (a *asker) open(c net.Conn, h Host) session {
 	authority := a.check.Request.Authority
 	switch {
 	case authority != "":
-	case network == "unix":
+	case h.Network == "unix":
 		authority = unixAuthority
 	default:
-		authority = address
+		authority = h.Address
 	}
 	switch a.check.Protocol {
 	case config.HealthHTTP1:

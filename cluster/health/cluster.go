@@ -67,11 +67,24 @@ func (m *Monitor) Follow(n Cluster) error {
 	return nil
 }
 
-// Forget drops a cluster that is not there any more.
-func (m *Monitor) Forget(name string) {
+// FollowAll takes all clusters of a configuration. Those that it has not are
+// not followed any more.
+func (m *Monitor) FollowAll(all []Cluster) error {
+	present := make(map[string]bool, len(all))
+	for i := range all {
+		present[all[i].Name] = true
+		if err := m.Follow(all[i]); err != nil {
+			return err
+		}
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.forget(name)
+	for name := range m.clusters {
+		if !present[name] {
+			m.forget(name)
+		}
+	}
+	return nil
 }
 
 func (m *Monitor) forget(name string) {
@@ -139,6 +152,10 @@ func (m *Monitor) populate(c *cluster, hosts []Host) {
 			h = &host{cluster: c, Host: n}
 			h.check = checkState{index: unqueued, down: c.check != nil && c.check.InitiallyUnhealthy}
 			c.hosts[n.Address] = h
+		}
+		if h.Dial != n.Dial || h.Network != n.Network {
+			m.drop(h)
+			h.Host = n
 		}
 		h.gone = false
 		c.present++

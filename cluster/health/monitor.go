@@ -26,8 +26,16 @@ type Cluster struct {
 	HTTP2 *config.HTTP2Limits
 }
 
-// Host is where a host of a cluster is.
-type Host struct{ Network, Address string }
+// Host is a host of a cluster. Address identifies it; Dial is where it is, empty
+// for Address.
+type Host struct{ Network, Address, Dial string }
+
+func (h *Host) dialAddress() string {
+	if h.Dial != "" {
+		return h.Dial
+	}
+	return h.Address
+}
 
 // Verdict is why a host is to get no requests; the zero value is a healthy one.
 type Verdict struct{ FailedCheck, Ejected bool }
@@ -85,14 +93,6 @@ func (s signal) raise() {
 	}
 }
 
-// alarmQueue is how many alarms of loops may wait: more than loops times the
-// hosts that fail at the same moment in any but a dead cluster, for which
-// the alarms that are left out come again.
-const alarmQueue = 256
-
-// Alarm says that a host's failures in a row may have reached a threshold.
-type Alarm struct{ Cluster, Address string }
-
 // New returns a Monitor that follows no clusters and asks nobody yet.
 func New(o Options) *Monitor {
 	m := &Monitor{
@@ -109,7 +109,7 @@ func New(o Options) *Monitor {
 
 // Run starts to probe, and to look into alarms, whose channel the caller owns.
 // It is called once.
-func (m *Monitor) Run(alarms <-chan Alarm) {
+func (m *Monitor) Run(alarms <-chan tally.Alarm) {
 	m.running.Go(m.schedule)
 	m.running.Go(m.publish)
 	m.running.Go(func() { m.detect(alarms) })

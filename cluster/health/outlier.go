@@ -3,7 +3,6 @@
 package health
 
 import (
-	"math"
 	"math/rand/v2"
 	"time"
 
@@ -33,15 +32,12 @@ type outlierState struct {
 func (h *host) outliers() *outlierState {
 	if h.outlier == nil {
 		h.outlier = new(outlierState)
-		for k := range h.outlier.ended {
-			h.outlier.ended[k] = math.MinInt64
-		}
 	}
 	return h.outlier
 }
 
 // detect looks into alarms as they come, and at all clusters every interval.
-func (m *Monitor) detect(alarms <-chan Alarm) {
+func (m *Monitor) detect(alarms <-chan tally.Alarm) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -138,7 +134,7 @@ func (m *Monitor) sweep(c *cluster) {
 
 // examine asks the loops for a host's failures in a row. A request that went
 // well on one loop ends what began before it on the others.
-func (m *Monitor) examine(a Alarm) {
+func (m *Monitor) examine(a tally.Alarm) {
 	m.mu.Lock()
 	h := m.watched(a)
 	if h == nil {
@@ -170,7 +166,7 @@ func (m *Monitor) examine(a Alarm) {
 
 // watched is the host that an alarm is about, nil where it is not judged any
 // more.
-func (m *Monitor) watched(a Alarm) *host {
+func (m *Monitor) watched(a tally.Alarm) *host {
 	c := m.clusters[a.Cluster]
 	if c == nil || c.outlier == nil {
 		return nil
