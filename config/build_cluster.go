@@ -49,8 +49,8 @@ func (b *builder) cluster(v view) Cluster {
 		c.Hosts = append(c.Hosts, b.host(h))
 	}
 	b.balancing(v, &c)
-	if v.has("health_check") {
-		c.HealthCheck = b.healthCheck(v.child("health_check"))
+	if h := v.child("health_check"); h.n != nil && !h.n.neutral() {
+		c.HealthCheck = b.healthCheck(h)
 	}
 	if v.has("outlier_detection") {
 		c.Outlier = b.outlier(v.child("outlier_detection"), len(c.Hosts))

@@ -123,7 +123,7 @@ func (v view) httpCheck(h *HealthCheck, c view) {
 
 func (v view) codeRange() CodeRange {
 	r := CodeRange{v.integer("start"), v.integer("end")}
-	if r.Last < r.First {
+	if v.has("end") && r.Last < r.First {
 		v.errorf("end", "a range ends where it starts or after that, found %d to %d", r.First, r.Last)
 	}
 	return r

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
+	"github.com/sideloop/sideloop/cluster"
 	clusterhealth "github.com/sideloop/sideloop/cluster/health"
 	"github.com/sideloop/sideloop/config"
 )
@@ -291,5 +292,42 @@ func TestBadHealthCheck(t *testing.T) {
 		if !strings.Contains(found, tt.want) {
 			t.Errorf("%s: found %q, want %q", tt.kv, found, tt.want)
 		}
+	}
+}
+
+// Discovery may replace the hosts as often as it likes: each is probed by one
+// prober, and the verdict on those that stay stands in every Snapshot.
+func TestVerdictsOutliveUpdates(t *testing.T) {
+	good := startBoltService(t, "127.0.0.1:0", echoBolt)
+	bad := freeAddress(t)
+	p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: "SofaRpc", up: "SofaRpc",
+		hosts: []string{good.address(), bad}, clusterKV: probing("bolt", "")}))
+	p.turnsOut(bad, failedCheck)
+	c := dialBolt(t, p.address("in"))
+	for i := range scale(50) {
+		err := p.Update("in", func(old *cluster.Cluster) *cluster.Cluster {
+			h := []*cluster.Host{
+				{Network: "tcp", Address: bad, Authority: []byte(bad)},
+				{Network: "tcp", Address: good.address(), Authority: []byte(good.address())},
+				{Network: "tcp", Address: fmt.Sprintf("127.0.0.1:%d", 1+i%7), Down: cluster.FailedCheck},
+			}
+			return old.With(h)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.turnsOut(bad, failedCheck)
+	}
+	if err := p.Update("in", func(old *cluster.Cluster) *cluster.Cluster { return old.With(old.Hosts[:2]) }); err != nil {
+		t.Fatal(err)
+	}
+	p.turnsOut(bad, failedCheck)
+	wantEchoes(t, c, 50)
+	if hosts := p.Health()[0].Hosts; len(hosts) != 2 {
+		t.Errorf("%d hosts are followed", len(hosts))
+	}
+	// The connections are the caller's, one for each loop, and that of probes.
+	if n := good.accepted.Load(); n > 4 {
+		t.Errorf("%d connections to one host", n)
 	}
 }
