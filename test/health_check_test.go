@@ -51,7 +51,7 @@ func (p *proxy) turnsOut(address string, v clusterhealth.Verdict) {
 
 var failedCheck, healthyHost = clusterhealth.Verdict{FailedCheck: true}, clusterhealth.Verdict{}
 
-// marked answers Bolt requests with the service's own number in the content.
+// marked echoes, and counts.
 func marked(n *atomic.Int64) func(boltFrame) []boltFrame {
 	return func(f boltFrame) []boltFrame {
 		n.Add(1)
@@ -330,4 +330,41 @@ func TestVerdictsOutliveUpdates(t *testing.T) {
 	if n := good.accepted.Load(); n > 4 {
 		t.Errorf("%d connections to one host", n)
 	}
+}
+
+// A reload keeps what is known of the hosts, also where the cluster's settings
+// change, and forgets it where they are not checked any more.
+func TestVerdictsOutliveReload(t *testing.T) {
+	good := startBoltService(t, "127.0.0.1:0", echoBolt)
+	bad := freeAddress(t)
+	in := hop{name: "in", listen: freeAddress(t), down: "SofaRpc", up: "SofaRpc", hosts: []string{good.address(), bad}, clusterKV: probing("bolt", "")}
+	p := startProxy(t, configOf(in))
+	p.turnsOut(bad, failedCheck)
+	reload := func() error {
+		c, problems := config.Parse("test.json", []byte(configOf(in)))
+		if c == nil {
+			t.Fatal(problems)
+		}
+		_, err := p.Reload(c)
+		return err
+	}
+	in.clusterKV = probing("bolt", "") + `, "connect_timeout": "3s"`
+	if err := reload(); err != nil || p.hostHealth(bad).Verdict != failedCheck {
+		t.Errorf("%v, %+v", err, p.hostHealth(bad))
+	}
+	wantEchoes(t, dialBolt(t, p.address("in")), 20)
+	in.clusterKV = probing("bolt", `, "event_log_path": "/proc/nowhere/health.log"`)
+	if err := reload(); err == nil || p.hostHealth(bad).Verdict != failedCheck {
+		t.Errorf("%v, %+v", err, p.hostHealth(bad))
+	}
+	in.clusterKV = ""
+	if err := reload(); err != nil || len(p.Health()) != 0 {
+		t.Errorf("%v, %+v", err, p.Health())
+	}
+	var revived atomic.Int64
+	startBoltService(t, bad, marked(&revived))
+	eventually(t, "both hosts serve again", func() bool {
+		wantEchoes(t, dialBolt(t, p.address("in")), 4)
+		return revived.Load() > 0
+	})
 }

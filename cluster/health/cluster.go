@@ -45,8 +45,12 @@ func (h *host) healthy() bool { return h.verdict() == Verdict{} }
 
 // Follow takes a new cluster, or the present state of one that it follows. What
 // is known of hosts that are still there is kept. It tells of no change:
-// whoever calls asks for the Verdicts.
+// whoever calls asks for the Verdicts. On an error nothing has happened.
 func (m *Monitor) Follow(n Cluster) error {
+	l, err := m.open(&n)
+	if err != nil {
+		return err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if n.Check == nil && n.Outlier == nil {
@@ -57,9 +61,7 @@ func (m *Monitor) Follow(n Cluster) error {
 	if c == nil {
 		c = &cluster{name: n.Name, hosts: make(map[string]*host)}
 	}
-	if err := m.configure(c, &n); err != nil {
-		return fmt.Errorf("cluster %q: %w", n.Name, err)
-	}
+	m.configure(c, &n, l)
 	m.clusters[n.Name] = c
 	m.populate(c, n.Hosts)
 	m.scheduled.raise()
@@ -68,8 +70,13 @@ func (m *Monitor) Follow(n Cluster) error {
 }
 
 // FollowAll takes all clusters of a configuration. Those that it has not are
-// not followed any more.
+// not followed any more. On an error nothing has happened.
 func (m *Monitor) FollowAll(all []Cluster) error {
+	for i := range all {
+		if _, err := m.open(&all[i]); err != nil {
+			return err
+		}
+	}
 	present := make(map[string]bool, len(all))
 	for i := range all {
 		present[all[i].Name] = true
@@ -99,13 +106,9 @@ func (m *Monitor) forget(name string) {
 }
 
 // configure takes the settings of n. What changes of them starts anew.
-func (m *Monitor) configure(c *cluster, n *Cluster) error {
+func (m *Monitor) configure(c *cluster, n *Cluster, logs logs) {
 	if !reflect.DeepEqual(c.check, n.Check) {
-		events, err := m.eventLog(n.Check != nil, func() string { return n.Check.EventLog })
-		if err != nil {
-			return err
-		}
-		c.check, c.checkEvents = n.Check, events
+		c.check, c.checkEvents = n.Check, logs.check
 		c.asker = newAsker(n.Check, n.HTTP2)
 		for _, h := range c.hosts {
 			m.drop(h)
@@ -116,28 +119,33 @@ func (m *Monitor) configure(c *cluster, n *Cluster) error {
 		}
 	}
 	if !reflect.DeepEqual(c.outlier, n.Outlier) {
-		events, err := m.eventLog(n.Outlier != nil, func() string { return n.Outlier.EventLog })
-		if err != nil {
-			return err
-		}
-		c.outlier, c.outlierEvents = n.Outlier, events
-		c.sweepAt = 0
+		c.outlier, c.outlierEvents = n.Outlier, logs.outlier
 		if c.outlier == nil {
 			for _, h := range c.hosts {
 				h.outlier = nil
 			}
-		} else {
-			c.sweepAt = now() + jittered(c.outlier.Interval, c.outlier.Interval/sweepJitter)
+			return
 		}
+		c.sweepAt = now() + jittered(c.outlier.Interval, c.outlier.Interval/sweepJitter)
 	}
-	return nil
 }
 
-func (m *Monitor) eventLog(on bool, path func() string) (io.Writer, error) {
-	if !on || path() == "" {
-		return nil, nil
+// logs are the logs of a cluster's events, nil for none.
+type logs struct{ check, outlier io.Writer }
+
+// open opens the logs that n names. One that is open already is the same.
+func (m *Monitor) open(n *Cluster) (l logs, err error) {
+	if n.Check != nil && n.Check.EventLog != "" {
+		if l.check, err = m.options.EventLog(n.Check.EventLog); err != nil {
+			return l, fmt.Errorf("cluster %q: %w", n.Name, err)
+		}
 	}
-	return m.options.EventLog(path())
+	if n.Outlier != nil && n.Outlier.EventLog != "" {
+		if l.outlier, err = m.options.EventLog(n.Outlier.EventLog); err != nil {
+			return l, fmt.Errorf("cluster %q: %w", n.Name, err)
+		}
+	}
+	return l, nil
 }
 
 // populate takes the hosts of c.
