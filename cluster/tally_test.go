@@ -95,3 +95,13 @@ func TestTallyCounts(t *testing.T) {
 		t.Errorf("left %+v", rest)
 	}
 }
+
+// Every request passes here.
+func TestTallyAllocatesNothing(t *testing.T) {
+	d := &config.OutlierDetection{Consecutive5xx: 5, ConsecutiveGateway: 5, LatencyFactor: 2000}
+	var c Tally
+	c.fit(d, false)
+	if n := testing.AllocsPerRun(1000, func() { c.note(GatewayError, time.Millisecond, 1, d, 2) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

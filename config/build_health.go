@@ -4,7 +4,6 @@ package config
 
 import (
 	"cmp"
-	"net/url"
 	"strings"
 	"time"
 )
@@ -100,8 +99,8 @@ func (v view) httpCheck(h *HealthCheck, c view) {
 	if !c.has("path") && v.text("check_path") != "" {
 		r.Path = v.text("check_path")
 	}
-	if u, err := url.ParseRequestURI(r.Path); err != nil || u.Host != "" || !strings.HasPrefix(r.Path, "/") || !visible(r.Path) {
-		c.errorf("path", "expected a path that begins with /, found %q", r.Path)
+	if !strings.HasPrefix(r.Path, "/") || !visible(r.Path) {
+		c.errorf("path", "expected a path that begins with / and has no spaces, found %q", r.Path)
 	}
 	if strings.Trim(r.Method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != "" || r.Method == "CONNECT" {
 		c.errorf("method", "expected a method such as GET or HEAD, found %q", r.Method)

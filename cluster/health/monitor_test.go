@@ -95,8 +95,10 @@ func TestHostUpdatesDoNotMultiplyProbes(t *testing.T) {
 		}
 	})
 	b := newBench(t)
-	c := Cluster{Name: "c", Check: httpCheck(config.CodeRange{First: 200, Last: 200})}
+	c := Cluster{Name: "c", Check: httpCheck(config.CodeRange{First: 200, Last: 200}), Hosts: []Host{p.host()}}
 	b.Run(b.alarms)
+	b.follow(t, c)
+	eventually(t, "the host is being probed", func() bool { return now.Load() > 0 })
 	for i := range 1000 {
 		// The host comes, goes, and comes back while it is being probed.
 		if c.Hosts = nil; i%3 != 0 {
@@ -106,11 +108,13 @@ func TestHostUpdatesDoNotMultiplyProbes(t *testing.T) {
 	}
 	c.Hosts = []Host{p.host()}
 	b.follow(t, c)
-	eventually(t, "it is being probed", func() bool { return now.Load() > 0 })
-	b.mu.Lock()
-	queued, probes := len(b.queue.list), b.probes
-	b.mu.Unlock()
-	if queued+probes > 1+7 { // those of hosts that were there for a moment may not have ended
+	var hosts, queued, probes int
+	look := func() bool {
+		b.mu2(func() { hosts, queued, probes = len(b.clusters["c"].hosts), len(b.queue.list), b.probes })
+		return hosts == 1
+	}
+	eventually(t, "one host is left", look)
+	if queued != 0 || probes != 1 {
 		t.Errorf("%d hosts are queued, %d being probed", queued, probes)
 	}
 	close(hold)
@@ -119,11 +123,10 @@ func TestHostUpdatesDoNotMultiplyProbes(t *testing.T) {
 	if n := most.Load(); n != 1 {
 		t.Errorf("%d probes of one host at a time", n)
 	}
-	eventually(t, "one host is left", func() bool {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		return len(b.clusters["c"].hosts) == 1
-	})
+	look()
+	if hosts != 1 || queued+probes > 1 {
+		t.Errorf("%d hosts, %d queued, %d being probed", hosts, queued, probes)
+	}
 }
 
 // What is known of a host survives a change of the others and of thresholds; a
@@ -236,12 +239,11 @@ func TestStopEndsProbes(t *testing.T) {
 // However many hosts are due and mute, the probes under way are bounded.
 func TestProbesAreBounded(t *testing.T) {
 	p := startPeer(t, func(c net.Conn) { io.Copy(io.Discard, c) })
-	port := p.Addr().(*net.TCPAddr).Port
 	b := newBench(t)
 	c := Cluster{Name: "c", Check: often(config.HealthBolt)}
 	c.Check.Timeout = time.Hour
 	for i := range maxProbes + 100 {
-		c.Hosts = append(c.Hosts, hosts(fmt.Sprintf("127.0.%d.%d:%d", i/250, 1+i%250, port))...)
+		c.Hosts = append(c.Hosts, Host{Network: "tcp", Address: fmt.Sprintf("cart-%d:12200", i), Dial: p.Addr().String()})
 	}
 	b.follow(t, c)
 	b.Run(b.alarms)
