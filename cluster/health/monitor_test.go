@@ -274,6 +274,7 @@ func TestMemoryPerHost(t *testing.T) {
 		t.Errorf("%d bytes per host, want at most %d", per, limit)
 	}
 	runtime.KeepAlive(b)
+	runtime.KeepAlive(list)
 }
 
 // inUse is the bytes in use.
