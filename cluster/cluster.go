@@ -30,11 +30,15 @@ type Cluster struct {
 	BufferLimit int
 	// HTTP2 is what a host may ask for that is spoken to in HTTP/2.
 	HTTP2 config.HTTP2Limits
+	// Check is how hosts are probed, Outlier how they are judged by their
+	// requests; each is nil where they are not.
+	Check   *config.HealthCheck
+	Outlier *config.OutlierDetection
 
 	// Zone is where this proxy is; it counts where Balancing prefers it.
 	Zone string
 	// index is made of all of the above, nil in a Cluster that was not made by
-	// New, With or Mark.
+	// New, With, Mark or Judged.
 	index *index
 }
 
@@ -89,19 +93,40 @@ func (c *Cluster) With(hosts []*Host) *Cluster {
 // Mark returns the cluster in which the verdict d of the host at address is set
 // or lifted, or c itself where that changes nothing.
 func (c *Cluster) Mark(address string, d Down, set bool) *Cluster {
+	return c.Judged(func(h *Host) Down {
+		switch {
+		case h.Address != address:
+			return h.Down
+		case set:
+			return h.Down | d
+		}
+		return h.Down &^ d
+	})
+}
+
+// Judged returns the cluster in which each host is Down as verdict says, or c
+// itself where that changes nothing.
+func (c *Cluster) Judged(verdict func(*Host) Down) *Cluster {
+	var hosts []*Host
 	for i, h := range c.Hosts {
-		if h.Address != address || (h.Down&d != 0) == set {
+		d := verdict(h)
+		if d == h.Down {
 			continue
 		}
-		marked := *h
-		marked.Down ^= d
-		n := *c
-		n.Hosts = slices.Clone(c.Hosts)
-		n.Hosts[i] = &marked
-		n.index = newIndex(&n, c.index)
-		return &n
+		if hosts == nil {
+			hosts = slices.Clone(c.Hosts)
+		}
+		judged := *h
+		judged.Down = d
+		hosts[i] = &judged
 	}
-	return c
+	if hosts == nil {
+		return c
+	}
+	n := *c
+	n.Hosts = hosts
+	n.index = newIndex(&n, c.index)
+	return &n
 }
 
 // In returns the cluster as a proxy in this zone sees it.
@@ -130,6 +155,8 @@ func New(c *config.Cluster) *Cluster {
 		Keepalive:          newKeepalive(c.Keepalive),
 		BufferLimit:        int(c.ConnBufferLimit),
 		HTTP2:              c.HTTP2,
+		Check:              c.HealthCheck,
+		Outlier:            c.Outlier,
 	}
 	if n.IdleTimeout == 0 {
 		n.IdleTimeout = DefaultIdleTimeout

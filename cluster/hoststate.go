@@ -22,6 +22,8 @@ type hostState struct {
 	latency        fading
 	client, server fading   // parts of the requests that ended with an error
 	usual          *usually // of the cluster's hosts
+
+	tally *Tally // nil where hosts are not judged by their requests
 }
 
 // usually is what is usual among the hosts of a cluster, for those of which

@@ -25,12 +25,16 @@ type Manager struct {
 	sessions Sessions
 
 	members map[string]*Members
+	judge   *Judge // nil where nobody judges hosts by their requests
 }
 
 // NewManager returns a manager without clusters.
 func NewManager(l *eventloop.Loop, m *codec.Memory, b *stats.Block, s Sessions) *Manager {
 	return &Manager{loop: l, mem: m, stats: b, sessions: s}
 }
+
+// ReportTo names who is told of hosts that fail, before the first Adopt.
+func (m *Manager) ReportTo(j *Judge) { m.judge = j }
 
 // Adopt takes the clusters of a new configuration. What is known of hosts that
 // are still there lives on, as do their connections, with the new limits; those
@@ -58,6 +62,7 @@ func (m *Manager) adopt(old *Members, c *Cluster) *Members {
 	if old == nil {
 		for i := range c.Hosts {
 			n.states[i] = &hostState{usual: n.usual, down: c.Hosts[i].Down != 0}
+			n.states[i].watch(m.judge, c, c.Hosts[i])
 		}
 		return n
 	}
@@ -70,6 +75,7 @@ func (m *Manager) adopt(old *Members, c *Cluster) *Members {
 	now := m.loop.Now()
 	for i, h := range c.Hosts {
 		n.states[i].adopt(c, h, now)
+		n.states[i].watch(m.judge, c, h)
 		n.rampUntil = max(n.rampUntil, n.rampEnd(i))
 	}
 	n.targets.adopt(c)

@@ -19,6 +19,9 @@ const (
 	Succeeded
 	// ServerError is a reply of the 5xx kind, in the terms of its protocol.
 	ServerError
+	// GatewayError is one that says that the fault lies behind the host or in
+	// its load: 502, 503 or 504.
+	GatewayError
 	// ConnectFailure is a connection that could not be made.
 	ConnectFailure
 	// TimedOut is a reply that did not come in time.
@@ -72,12 +75,13 @@ func (r *Request) Tried(o Outcome) {
 	if t.members.cluster.Balancing.Measures() {
 		t.state.judge(o, t.refused, until-t.began, until)
 	}
-	t.members.tried(r.host, o, time.Duration(until-t.began))
+	t.members.tried(r.host, t.state, o, time.Duration(until-t.began))
 }
 
 // tryOutcomes is the counter of each outcome that is a failure.
 var tryOutcomes = [...]stats.Counter{
 	ServerError:    stats.UpstreamServerErrors,
+	GatewayError:   stats.UpstreamServerErrors,
 	ConnectFailure: stats.UpstreamTriesUnconnected,
 	TimedOut:       stats.UpstreamTriesTimedOut,
 	Broken:         stats.UpstreamTriesBroken,
@@ -85,8 +89,11 @@ var tryOutcomes = [...]stats.Counter{
 
 // tried is the one place at which a try of host h ends, on its loop. latency is
 // until the reply's head, or without one until the try's end.
-func (s *Members) tried(h *Host, o Outcome, latency time.Duration) {
+func (s *Members) tried(h *Host, state *hostState, o Outcome, latency time.Duration) {
 	if o > Succeeded {
 		s.manager.stats.Add(tryOutcomes[o])
+	}
+	if state.tally != nil {
+		s.tally(h, state.tally, o, latency)
 	}
 }

@@ -49,6 +49,12 @@ func (b *builder) cluster(v view) Cluster {
 		c.Hosts = append(c.Hosts, b.host(h))
 	}
 	b.balancing(v, &c)
+	if h := v.child("health_check"); h.n != nil && !h.n.neutral() {
+		c.HealthCheck = b.healthCheck(h)
+	}
+	if v.has("outlier_detection") {
+		c.Outlier = b.outlier(v.child("outlier_detection"), len(c.Hosts))
+	}
 	if len(c.Hosts) == 0 && c.Type != OriginalDST {
 		v.warnf("hosts", "a cluster without hosts answers no request")
 	}

@@ -47,7 +47,8 @@ var clusterObject = &object{name: "a cluster", keys: []key{
 	{name: "conn_buffer_limit_bytes", kind: integerKind, max: math.MaxUint32, fallback: `0`, doc: "Output per connection at which its sources pause, 0 for 256 KiB; MOSN parses and does not use it."},
 	{name: "mark", kind: integerKind, max: math.MaxUint32, status: refused, note: "SO_MARK is not set; the kernel may route connections by it", doc: "SO_MARK of connections to hosts."},
 	{name: "circuit_breakers", kind: objectsKind, object: circuitBreakerObject, status: differs, note: "the limits are not enforced", doc: "Limits of the cluster; the first entry counts."},
-	{name: "health_check", kind: objectKind, object: healthCheckObject, doc: "Active health checks."},
+	{name: "health_check", kind: objectKind, object: healthCheckObject, doc: "Active health checks: hosts that fail them get no requests."},
+	{name: "outlier_detection", kind: objectKind, object: outlierObject, doc: "Passive health checks: hosts whose requests fail or take long get none for a while. The keys are Envoy's; MOSN has none."},
 	{name: "spec", kind: objectKind, object: clusterSpecObject, status: differs, note: "no registry is asked; the cluster has the hosts that this file gives it", doc: "Subscriptions at a service registry."},
 	{name: "lb_subset_config", kind: objectKind, object: subsetObject, doc: "Subsets of hosts by their labels, for routes with a metadata_match."},
 	{name: "original_dst_lb_config", kind: objectKind, object: originalDestinationObject, doc: "Settings of ORIGINAL_DST."},
@@ -85,21 +86,6 @@ var circuitBreakerObject = &object{name: "a circuit breaker", keys: []key{
 	{name: "max_requests", kind: integerKind, max: math.MaxUint32, doc: "Requests in flight."},
 	{name: "max_retries", kind: integerKind, max: math.MaxUint32, doc: "Retries in flight."},
 	{name: "priority", kind: textKind, status: ignored, doc: "A name that MOSN 0.x read."},
-}}
-
-var healthCheckObject = &object{name: "a health check", keys: []key{
-	{name: "protocol", kind: textKind, status: ignored, doc: "\"Http1\" asks over HTTP, anything else connects."},
-	{name: "timeout", kind: durationKind, status: ignored, doc: "Bound on a probe; 1s in MOSN."},
-	{name: "interval", kind: durationKind, status: ignored, doc: "Time between probes; 15s in MOSN."},
-	{name: "interval_jitter", kind: durationKind, status: ignored, doc: "Random part of the interval; 5ms in MOSN."},
-	{name: "initial_delay_seconds", kind: durationKind, status: ignored, doc: "Time before the first probe; 1s in MOSN."},
-	{name: "healthy_threshold", kind: integerKind, max: math.MaxUint32, status: ignored, doc: "Good probes that make a host healthy."},
-	{name: "unhealthy_threshold", kind: integerKind, max: math.MaxUint32, status: ignored, doc: "Bad probes that make a host unhealthy."},
-	{name: "service_name", kind: textKind, status: differs, note: "hosts are not probed", doc: "Name in metrics; MOSN probes only where it is set."},
-	{name: "check_config", kind: anyKind, status: ignored, doc: "Settings of the probe."},
-	{name: "check_path", kind: textKind, status: ignored, doc: "Path of an HTTP probe in MOSN 0.x."},
-	{name: "event_log_path", kind: textKind, status: ignored, doc: "File with the changes of health."},
-	{name: "common_callbacks", kind: textsKind, status: ignored, doc: "Hooks to run on a change of health."},
 }}
 
 var clusterSpecObject = &object{name: "a cluster's spec", keys: []key{

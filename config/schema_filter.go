@@ -133,7 +133,7 @@ var streamFilterTypes = []value{
 	{name: "fault", status: differs, note: "no faults are injected", object: faultObject, doc: "Delays or aborts requests, for tests."},
 	{name: "mirror", status: differs, note: "requests are not mirrored", object: mirrorObject, doc: "Sends copies of requests to another cluster."},
 	{name: "gzip", status: differs, note: "replies are not compressed", object: gzipObject, doc: "Compresses replies."},
-	{name: "fault_tolerance", status: differs, note: "hosts are not ejected for their errors", doc: "Takes hosts with many errors out of use."},
+	{name: "fault_tolerance", status: differs, note: "the filter ejects no hosts; state outlier_detection in the clusters", doc: "Takes hosts with many errors out of use."},
 	{name: "grpc_metric", status: differs, note: "the filter's metrics are not kept", doc: "Metrics by gRPC method."},
 	{name: "istio_stats", status: differs, note: "the filter's metrics are not kept", doc: "Istio's metrics."},
 	{name: "healthcheck", status: differs, note: "health checks are routed like any request", doc: "Answers health checks (MOSN 0.x)."},

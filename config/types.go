@@ -203,7 +203,11 @@ type Cluster struct {
 	// HTTP2 are the limits of connections to the hosts.
 	HTTP2 HTTP2Limits
 	Hosts []Host
-	Path  string
+	// HealthCheck is nil where hosts are not probed, Outlier where they are not
+	// judged by their requests.
+	HealthCheck *HealthCheck
+	Outlier     *OutlierDetection
+	Path        string
 }
 
 // Keepalive is how hosts that have died are noticed.

@@ -7,9 +7,34 @@ import (
 	"github.com/sideloop/sideloop/codec"
 )
 
-// judgedByReply is what the head of a reply says of the host that sent it.
-func judgedByReply(h codec.Head) cluster.Outcome {
-	if h.HTTPStatus() >= 500 {
+// judgedByReply is what the head or the trailers of a reply say of the host that
+// sent it. gRPC has its status in the one or the other.
+func judgedByReply(h codec.Head, grpc bool) cluster.Outcome {
+	if grpc {
+		if status, ok := h.Get("grpc-status"); ok {
+			return judgedByGRPC(status)
+		}
+	}
+	return judgedByStatus(h.HTTPStatus())
+}
+
+// judgedByGRPC: UNIMPLEMENTED and what else the caller did wrong is not the
+// host's fault.
+func judgedByGRPC(status []byte) cluster.Outcome {
+	switch string(status) {
+	case "4", "14": // DEADLINE_EXCEEDED, UNAVAILABLE
+		return cluster.GatewayError
+	case "2", "13", "15": // UNKNOWN, INTERNAL, DATA_LOSS
+		return cluster.ServerError
+	}
+	return cluster.Succeeded
+}
+
+func judgedByStatus(status int) cluster.Outcome {
+	switch {
+	case status >= 502 && status <= 504:
+		return cluster.GatewayError
+	case status >= 500:
 		return cluster.ServerError
 	}
 	return cluster.Succeeded

@@ -24,7 +24,7 @@ func (u *upstream) OnHeaders(h codec.Head, body []byte, end bool) {
 		}
 		return
 	}
-	e.request.Answered(judgedByReply(h))
+	e.request.Answered(judgedByReply(h, e.asked.GRPC))
 	if s >= 400 && s < 500 {
 		e.request.Refused()
 	}
@@ -111,6 +111,9 @@ func (u *upstream) OnData(b []byte, end bool) {
 func (u *upstream) OnTrailers(t codec.Head) {
 	e := (*exchange)(u)
 	e.moved()
+	if e.asked.GRPC {
+		e.request.Answered(judgedByReply(t, true))
+	}
 	e.upEnded(true)
 	if convert.Broken(t) && (e.from != e.to || e.reply.head != nil) {
 		// A checksum is computed anew where the frame is.

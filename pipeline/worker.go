@@ -105,6 +105,9 @@ func (w *Worker) each(chain *Chain, f func(*connection)) {
 // Loop is the loop that the worker belongs to.
 func (w *Worker) Loop() *eventloop.Loop { return w.loop }
 
+// Clusters is the loop's view of the clusters.
+func (w *Worker) Clusters() *cluster.Manager { return w.clusters }
+
 // Memory is the gauges of the loop's buffers.
 func (w *Worker) Memory() *codec.Memory { return w.mem }
 

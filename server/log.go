@@ -33,6 +33,16 @@ func (l *Logs) Logger(path, level string) (*slog.Logger, error) {
 	return slog.New(slog.NewTextHandler(o, &slog.HandlerOptions{Level: logLevel(level)})), nil
 }
 
+// events returns the file at path as a log whose lines are JSON objects.
+func (l *Logs) events(path string) (io.Writer, error) {
+	o, err := l.output(path)
+	if err != nil {
+		return nil, err
+	}
+	o.json.Store(true)
+	return o, nil
+}
+
 func (l *Logs) output(path string) (*output, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -105,6 +115,7 @@ type output struct {
 	mu      sync.RWMutex // closed against sends
 	closed  bool
 	dropped atomic.Uint64
+	json    atomic.Bool // lines are JSON objects
 }
 
 func newOutput(w io.WriteCloser) *output {
@@ -134,7 +145,11 @@ func (o *output) run() {
 		// A log that cannot be written has nowhere to say so.
 		_, _ = o.to.Write(line)
 		if n := o.dropped.Swap(0); n > 0 {
-			_, _ = fmt.Fprintf(o.to, "level=WARN msg=\"log lines dropped\" count=%d\n", n)
+			format := "level=WARN msg=\"log lines dropped\" count=%d\n"
+			if o.json.Load() {
+				format = "{\"dropped_events\":%d}\n"
+			}
+			_, _ = fmt.Fprintf(o.to, format, n)
 		}
 	}
 }

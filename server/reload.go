@@ -36,6 +36,9 @@ func (s *Server) Reload(c *config.Config) (Changes, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.followAll(snapshot.Clusters); err != nil {
+		return nil, errors.Join(err, closeAll(next.fresh))
+	}
 	// A loop that takes longer than publish waits adopts it all the same.
 	if err := s.publish(snapshot); err != nil {
 		s.log.Error("reload", "error", err)

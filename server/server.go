@@ -13,7 +13,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sideloop/sideloop/cluster"
 	"github.com/sideloop/sideloop/cluster/discovery"
+	"github.com/sideloop/sideloop/cluster/health"
+	"github.com/sideloop/sideloop/cluster/tally"
 	"github.com/sideloop/sideloop/codec"
 	"github.com/sideloop/sideloop/config"
 	"github.com/sideloop/sideloop/eventloop"
@@ -46,6 +49,7 @@ type Server struct {
 	leaving   []*listener // whose connections still finish what they carry
 	logs      *Logs
 	log       *slog.Logger
+	health    *health.Monitor
 	// publishing is held while snapshot, the current one, is replaced.
 	publishing sync.Mutex
 	snapshot   *pipeline.Snapshot
@@ -69,6 +73,7 @@ func Start(c *config.Config, o Options) (*Server, error) {
 	if s.log, err = s.logs.Logger(c.Server.LogPath, c.Server.LogLevel); err != nil {
 		return nil, err
 	}
+	s.health = s.newMonitor()
 	if err = s.start(c, o, snapshot); err != nil {
 		return nil, errors.Join(err, s.Stop(context.Background()))
 	}
@@ -84,12 +89,20 @@ func (s *Server) start(c *config.Config, o Options, snapshot *pipeline.Snapshot)
 		return err
 	}
 	sessions := upstreamSessions()
+	alarms := make(chan tally.Alarm, alarmQueue)
+	judge := &cluster.Judge{Loops: loops, Alarms: alarms}
 	for _, l := range s.reactor.Loops() {
-		s.workers = append(s.workers, pipeline.NewWorker(l, sessions))
+		w := pipeline.NewWorker(l, sessions)
+		w.Clusters().ReportTo(judge)
+		s.workers = append(s.workers, w)
+	}
+	if err = s.followAll(snapshot.Clusters); err != nil {
+		return err
 	}
 	if err = s.publish(snapshot); err != nil {
 		return err
 	}
+	s.health.Run(alarms)
 	s.discover()
 	for i := range c.Server.Listeners {
 		l, err := s.bind(c, &c.Server.Listeners[i])

@@ -14,7 +14,7 @@ import (
 
 // newSnapshot compiles what requests are routed by. What c says as the
 // configuration before did is taken over from its snapshot, with the hosts that
-// were found and the verdicts on them since; both are nil at the start. The
+// were found since; both are nil at the start. The
 // configuration says in which zone the proxy is unless zone does.
 func newSnapshot(c, before *config.Config, old *pipeline.Snapshot, zone string) (*pipeline.Snapshot, error) {
 	if before == nil {
@@ -50,25 +50,9 @@ func newSnapshot(c, before *config.Config, old *pipeline.Snapshot, zone string) 
 		if was != nil && was.Type == n.Type && config.Equal(&was.Hosts, &n.Hosts) {
 			made = made.With(old.Clusters[n.Name].Hosts) // as discovery has found them
 		}
-		s.Clusters[n.Name] = takeOver(made, old.Clusters[n.Name])
+		s.Clusters[n.Name] = made
 	}
 	return s, nil
-}
-
-// takeOver returns c with the verdicts on those of its hosts that were there
-// before.
-func takeOver(c, before *cluster.Cluster) *cluster.Cluster {
-	if before == nil {
-		return c
-	}
-	for _, h := range before.Hosts {
-		for _, d := range []cluster.Down{cluster.FailedCheck, cluster.Ejected} {
-			if h.Down&d != 0 {
-				c = c.Mark(h.Address, d, true)
-			}
-		}
-	}
-	return c
 }
 
 func routerName(r *config.Router) string     { return r.Name }

@@ -44,6 +44,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	s.stop.Do(func() {
 		s.end()
 		s.stopDiscovery()
+		s.health.Stop()
 		if s.reactor != nil {
 			s.stopErr = s.reactor.Stop(ctx)
 		}
