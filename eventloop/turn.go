@@ -48,6 +48,9 @@ func (l *Loop) leaveBatch(awaited bool) {
 		l.look(0)
 	}
 	l.leave()
+	if l.ahead.left == 0 {
+		l.noteTurn()
+	}
 	if l.ahead.left == 0 && l.ahead.lingers && !l.stopping && !l.poll.tasksWait() {
 		l.look(lingerTime)
 	}
