@@ -28,7 +28,8 @@ type Server struct {
 	Listeners       []Listener
 	// Routers are those of "routers" and those that stand inside filters.
 	// Their names are unique.
-	Routers []Router
+	Routers  []Router
+	Overload Overload
 }
 
 // Listener is one address that connections arrive at.
@@ -47,7 +48,17 @@ type Listener struct {
 	// IdleTimeout is 0 when the file states none.
 	IdleTimeout time.Duration
 	Proxy       Proxy
-	Path        string
+	// StreamFilters are in the order in which requests meet them.
+	StreamFilters []StreamFilter
+	// ConnectionFault is the filter "fault_inject".
+	ConnectionFault ConnectionFault
+	Path            string
+}
+
+// ConnectionFault delays the first read of Percent of the connections by Delay.
+type ConnectionFault struct {
+	Percent uint32
+	Delay   time.Duration
 }
 
 // Protocol is a wire protocol in the terms of this package.
