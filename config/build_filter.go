@@ -167,7 +167,7 @@ func (v view) headerToMetadata() *HeaderToMetadata {
 	m := new(HeaderToMetadata)
 	pair := func(v view) MetadataPair { return MetadataPair{v.text("key"), v.text("value")} }
 	for _, r := range v.children("request_rules") {
-		rule := MetadataRule{Header: r.text("header"), Present: pair(r.child("on_header_present")), Missing: pair(r.child("on_header_missing")), Remove: r.flag("remove")}
+		rule := MetadataRule{Header: r.text("header"), Present: pair(r.child("on_header_present")), Missing: pair(r.child("on_header_missing"))}
 		if missing := r.child("on_header_missing"); rule.Missing.Key != "" && rule.Missing.Value == "" {
 			missing.errorf("value", "a label for requests without the header needs a value")
 		}

@@ -60,8 +60,6 @@ type MetadataRule struct {
 	// without it; a Key of "" is for none. A Present without a value has that of
 	// the header.
 	Present, Missing MetadataPair
-	// Remove takes the header from the request.
-	Remove bool
 }
 
 // MetadataPair is one label.
