@@ -17,6 +17,7 @@ import (
 	"github.com/sideloop/sideloop/codec"
 	"github.com/sideloop/sideloop/config"
 	"github.com/sideloop/sideloop/eventloop"
+	"github.com/sideloop/sideloop/overload"
 	"github.com/sideloop/sideloop/pipeline"
 	"github.com/sideloop/sideloop/stats"
 )
@@ -42,6 +43,8 @@ type Options struct {
 type Server struct {
 	reactor   *eventloop.Reactor
 	workers   []*pipeline.Worker
+	pressure  overload.Pressure
+	monitor   *overload.Monitor
 	listeners []*listener
 	leaving   []*listener // whose connections still finish what they carry
 	logs      *Logs
@@ -86,6 +89,9 @@ func (s *Server) start(c *config.Config, o Options, snapshot *pipeline.Snapshot)
 	sessions := upstreamSessions()
 	for _, l := range s.reactor.Loops() {
 		s.workers = append(s.workers, pipeline.NewWorker(l, sessions))
+	}
+	if err = s.watch(&c.Server.Overload); err != nil {
+		return err
 	}
 	if err = s.publish(snapshot); err != nil {
 		return err

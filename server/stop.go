@@ -42,6 +42,9 @@ func (s *Server) Drain(ctx context.Context) {
 // draining. It may be called more than once.
 func (s *Server) Stop(ctx context.Context) error {
 	s.stop.Do(func() {
+		if s.monitor != nil {
+			s.monitor.Stop()
+		}
 		s.end()
 		s.stopDiscovery()
 		if s.reactor != nil {

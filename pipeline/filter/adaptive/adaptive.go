@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package concurrency is Envoy's adaptive_concurrency: the requests that may be
+// Package adaptive is Envoy's adaptive_concurrency: the requests that may be
 // in progress at once are held to a number that follows the latency of replies
 // (the gradient controller). Those beyond it are refused before they are routed.
 //
 // Requests in progress and their limit are one word each for the whole process.
 // Latencies are counted by loop; a loop now and then adds its own to those of all,
 // and never waits to do so.
-package concurrency
+package adaptive
 
 import (
 	"github.com/sideloop/sideloop/codec"
