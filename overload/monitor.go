@@ -65,10 +65,14 @@ func Start(l Limits, p *Pressure, hold func(bool), log *slog.Logger) *Monitor {
 	return m
 }
 
-// Stop ends the monitor. What it decided last stays.
+// Stop ends the monitor and takes back what it decided.
 func (m *Monitor) Stop() {
 	close(m.quit)
 	m.done.Wait()
+	m.pressure.refuse.Store(false)
+	if m.holding {
+		m.hold(false)
+	}
 }
 
 func (m *Monitor) run() {

@@ -91,6 +91,14 @@ func TestMonitorWithoutLimits(t *testing.T) {
 func TestMonitorStops(t *testing.T) {
 	m := Start(usual, new(Pressure), func(bool) {}, slog.Default())
 	m.Stop()
+	w := newWorld(usual)
+	w.memory = 1
+	w.want(t, "no memory", true, true)
+	w.monitor.quit = make(chan struct{})
+	w.monitor.Stop()
+	if w.held || w.monitor.pressure.RefuseRequests() {
+		t.Error("a monitor that was stopped goes on refusing")
+	}
 }
 
 func TestReadings(t *testing.T) {

@@ -3,9 +3,6 @@
 package server
 
 import (
-	"github.com/sideloop/sideloop/config"
-	"github.com/sideloop/sideloop/overload"
-	"github.com/sideloop/sideloop/pipeline"
 	"github.com/sideloop/sideloop/pipeline/filter"
 	"github.com/sideloop/sideloop/pipeline/filter/access"
 	"github.com/sideloop/sideloop/pipeline/filter/adaptive"
@@ -24,17 +21,4 @@ var filters = filter.Registry{
 	payload.Name:        payload.Kind,
 	ratelimit.FlowName:  ratelimit.Flow,
 	ratelimit.LocalName: ratelimit.Local,
-}
-
-// watch starts to look after what the process and its loops are short of.
-func (s *Server) watch(c *config.Overload) error {
-	s.monitor = overload.Start(overload.Limits{
-		Memory: c.MaxHeap, ShrinkHeap: c.ShrinkHeap,
-		RefuseRequests: c.RefuseRequests, RefuseConnections: c.RefuseConnections,
-	}, &s.pressure, s.reactor.HoldAccept, s.log)
-	_, err := ask(s, func(w *pipeline.Worker) struct{} {
-		w.Watch(&s.pressure, c.MaxLoopDelay)
-		return struct{}{}
-	})
-	return err
 }

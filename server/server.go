@@ -90,9 +90,7 @@ func (s *Server) start(c *config.Config, o Options, snapshot *pipeline.Snapshot)
 	for _, l := range s.reactor.Loops() {
 		s.workers = append(s.workers, pipeline.NewWorker(l, sessions))
 	}
-	if err = s.watch(&c.Server.Overload); err != nil {
-		return err
-	}
+	s.watch(&c.Server.Overload)
 	if err = s.publish(snapshot); err != nil {
 		return err
 	}

@@ -42,9 +42,6 @@ func (s *Server) Drain(ctx context.Context) {
 // draining. It may be called more than once.
 func (s *Server) Stop(ctx context.Context) error {
 	s.stop.Do(func() {
-		if s.monitor != nil {
-			s.monitor.Stop()
-		}
 		s.end()
 		s.stopDiscovery()
 		if s.reactor != nil {
@@ -60,6 +57,9 @@ func (s *Server) end() {
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
 	s.stopping = true
+	if s.monitor != nil {
+		s.monitor.Stop()
+	}
 	for _, l := range s.listeners {
 		if err := l.socket.Close(); err != nil {
 			s.log.Warn("close listener", "listener", l.name, "error", err)
