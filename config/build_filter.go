@@ -23,20 +23,22 @@ func (b *builder) streamFilters(v view) []StreamFilter {
 	return list
 }
 
-// routeFilters reads what a virtual host or a route says to filters, in the
-// order of the table.
-func routeFilters(v view) []StreamFilter {
-	var list []StreamFilter
+// routeFilters reads what a virtual host or a route says to filters, nil for
+// nothing.
+func (v view) routeFilters() map[string]any {
+	var all map[string]any
 	configs := v.child("per_filter_config")
 	for i := range filterConfigObject.keys {
-		name := filterConfigObject.keys[i].name
-		if filterConfigObject.keys[i].kind != objectKind || !configs.has(name) {
+		k := &filterConfigObject.keys[i]
+		if k.kind != objectKind || !configs.has(k.name) {
 			continue
 		}
-		c := filterConfig(name, func(*object) view { return configs.child(name) })
-		list = append(list, StreamFilter{name, c})
+		if all == nil {
+			all = make(map[string]any)
+		}
+		all[k.name] = filterConfig(k.name, func(*object) view { return configs.child(k.name) })
 	}
-	return list
+	return all
 }
 
 // filterConfig reads the settings of one filter, nil for one that is not
@@ -244,7 +246,7 @@ func (v view) adaptiveConcurrency() *AdaptiveConcurrency {
 	a.MinRTTInterval, _ = rtt.duration("interval")
 	a.FixedMinRTT, _ = rtt.duration("fixed_value")
 	if a.MinConcurrency > a.MaxConcurrency {
-		rtt.errorf("min_concurrency", "the lowest limit is above the highest, which is %d", a.MaxConcurrency)
+		limit.errorf("max_concurrency_limit", "the highest limit is below the lowest, which is %d", a.MinConcurrency)
 	}
 	return a
 }

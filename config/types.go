@@ -133,6 +133,9 @@ type VirtualHost struct {
 	Name    string
 	Domains []string
 	Routes  []Route
+	// Filters are settings of stream filters by type, for routes that have none
+	// of their own: pointers to types of types_filter.go.
+	Filters map[string]any
 	Path    string
 }
 
@@ -140,7 +143,9 @@ type VirtualHost struct {
 type Route struct {
 	Match  Match
 	Action Action
-	Path   string
+	// Filters are settings of stream filters by type, as for a VirtualHost.
+	Filters map[string]any
+	Path    string
 }
 
 // MatchKind says which field of a Match is compared besides the headers.

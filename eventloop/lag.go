@@ -4,10 +4,9 @@ package eventloop
 
 import "time"
 
-// lagInterval is how long every turn in a row must have been too long before a
-// loop counts as overloaded: one burst, or one turn in which the process was not
-// scheduled, is no overload.
-const lagInterval = int64(time.Second)
+// lagInterval is for how many times the target nothing but turns over the target
+// must have been before a loop counts as overloaded: one burst is no overload.
+const lagInterval = 10
 
 // lag judges by the length of turns whether a loop keeps up. What is ready waits
 // for one turn, the one that serves others, before its own. A loop that keeps up
@@ -25,15 +24,15 @@ type lag struct {
 
 // note takes the beginning and the end of a turn.
 func (g *lag) note(began, ended int64) {
-	if ended-began < g.target {
-		g.since, g.over = 0, false
-	} else if g.since == 0 || began-g.last > g.target {
+	switch {
+	case ended-began < g.target:
+		g.since = 0
+	case g.since == 0 || began-g.last > g.target:
 		// The first, or the loop had nothing to do in between.
-		g.since, g.over = began, false
-	} else if ended-g.since >= lagInterval {
-		g.over = true
+		g.since = began
 	}
 	g.last = ended
+	g.over = g.since > 0 && ended-g.since >= lagInterval*g.target
 }
 
 // LimitLag makes Late judge the loop by turns longer than target; 0 stops that.
@@ -45,6 +44,14 @@ func (l *Loop) LimitLag(target time.Duration) { l.lag = lag{target: int64(target
 // next in the turn keeps turns near the target, and so the time that input waits;
 // what comes early in each turn is served. Only the loop may call it.
 func (l *Loop) Late() bool { return l.lag.over && monotonic()-l.now > l.lag.target }
+
+// judgeTurn judges the running turn before it serves one more connection: it may
+// be too long all by itself.
+func (l *Loop) judgeTurn() {
+	if g := &l.lag; g.target > 0 && !g.over {
+		g.over = monotonic()-l.now >= lagInterval*g.target
+	}
+}
 
 // noteTurn judges the turn that has just ended.
 func (l *Loop) noteTurn() {

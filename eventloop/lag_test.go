@@ -25,11 +25,11 @@ func TestLagNeedsAnIntervalOfLongTurns(t *testing.T) {
 		over bool
 	}{
 		{"short turns", func(g *lag) { g.turns(1, 10_000, 5*ms, 0) }, false},
-		{"one long turn", func(g *lag) { g.turns(1, 1, 5000*ms, 0) }, false},
-		{"long turns for less than an interval", func(g *lag) { g.turns(1, 9, 100*ms, 0) }, false},
-		{"long turns for an interval", func(g *lag) { g.turns(1, 11, 100*ms, 0) }, true},
+		{"one turn of an interval", func(g *lag) { g.turns(1, 1, 500*ms, 0) }, true},
+		{"long turns for less than an interval", func(g *lag) { g.turns(1, 4, 100*ms, 0) }, false},
+		{"long turns for an interval", func(g *lag) { g.turns(1, 5, 100*ms, 0) }, true},
 		{"a short one among them", func(g *lag) {
-			g.turns(g.turns(g.turns(1, 8, 100*ms, 0), 1, ms, 0), 8, 100*ms, 0)
+			g.turns(g.turns(g.turns(1, 4, 100*ms, 0), 1, ms, 0), 4, 100*ms, 0)
 		}, false},
 		{"long turns between which the loop waits", func(g *lag) { g.turns(1, 50, 100*ms, 60*ms) }, false},
 		{"pauses that are no waiting", func(g *lag) { g.turns(1, 50, 100*ms, ms) }, true},

@@ -22,6 +22,8 @@ func (l *Loop) enter() {
 		l.inTurn = true
 		l.now = monotonic()
 		l.stats.Turns++
+	} else {
+		l.judgeTurn()
 	}
 }
 

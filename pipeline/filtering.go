@@ -35,11 +35,6 @@ type filtering struct {
 	next *filtering
 }
 
-// noRoute is what filters see of a route without settings for any.
-type noRoute struct{}
-
-func (noRoute) FilterConfig(string) any { return nil }
-
 // enterFilters shows a request to the filters before routing.
 func (e *exchange) enterFilters(view filter.View, h codec.Head) codec.Reason {
 	if e.conn.filters == nil {
@@ -60,7 +55,7 @@ func (e *exchange) filterRouted(view filter.View, h codec.Head) codec.Reason {
 	if f == nil {
 		return codec.ReasonNone
 	}
-	f.call.Head, f.call.Route, f.call.Cluster = view, noRoute{}, e.cluster
+	f.call.Head, f.call.Route, f.call.Cluster = view, e.route, e.cluster
 	reason := f.answered(f.filters.Routed(&f.call))
 	if f.suspended {
 		f.head = h.Copy(&f.arena)

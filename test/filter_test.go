@@ -4,9 +4,11 @@ package test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -112,6 +114,35 @@ func TestFaultAbort(t *testing.T) {
 	wantBoltFailure(t, dialBolt(t, p.address("b")).mustCall(t, newBoltRequest("faulty", nil)), 3, codec.FaultAbort)
 	if r := postH2(t, newH2Client(t), p.address("h"), nil, true, http.Header{"Service": {"faulty"}}); r.status != 200 {
 		t.Errorf("a request to another cluster: status %d", r.status)
+	}
+	p.wantNothingHeld()
+}
+
+// A route says to the listener's filters what they do, before the virtual host
+// does, which says it before the listener.
+func TestFiltersByRoute(t *testing.T) {
+	up := startBoltService(t, "127.0.0.1:0", echoBolt)
+	abort := func(status int) string {
+		return fmt.Sprintf(`"per_filter_config": {"fault": {"abort": {"percentage": 100, "status": %d}}}`, status)
+	}
+	text := filtered(`{"type": "fault", "config": {}}, {"type": "local_rate_limit", "config": {"token_bucket": {"max_tokens": 1000, "fill_interval": "1s"}}}, {"type": "payload_limit", "config": {}}`,
+		hop{name: "h", listen: "127.0.0.1:0", down: "Http2", up: "SofaRpc", hosts: []string{up.address()}})
+	text = strings.Replace(text, `"routers": [`, abort(500)+`, "routers": [
+ {"match": {"headers": [{"name": "service", "value": "own"}]}, "route": {"cluster_name": "h"}, `+abort(418)+`},
+ {"match": {"headers": [{"name": "service", "value": "none"}]}, "route": {"cluster_name": "h"}, "per_filter_config": {"fault": {}}},
+ {"match": {"headers": [{"name": "service", "value": "small"}]}, "route": {"cluster_name": "h"}, "per_filter_config": {"fault": {}, "payload_limit": {"max_entity_size": 5}}},
+ {"match": {"headers": [{"name": "service", "value": "rare"}]}, "route": {"cluster_name": "h"}, "per_filter_config": {"fault": {}, "local_rate_limit": {"token_bucket": {"max_tokens": 1, "fill_interval": "1h"}}}},
+`, 1)
+	p, c := startProxy(t, text), newH2Client(t)
+	for _, want := range []struct {
+		service string
+		status  int
+		reason  string
+	}{
+		{"own", 418, "fault_abort"}, {"none", 200, ""}, {"other", 500, "fault_abort"},
+		{"small", 413, "body_too_large"}, {"rare", 200, ""}, {"rare", 429, "rate_limited"}, {"none", 200, ""},
+	} {
+		wantH2(t, postH2(t, c, p.address("h"), body(10), true, http.Header{"Service": {want.service}}), want.status, want.reason)
 	}
 	p.wantNothingHeld()
 }
@@ -269,8 +300,10 @@ func TestFlowControl(t *testing.T) {
 // Requests beyond what may be in progress are refused at once, and the place of one
 // that ends, however it ends, is free again.
 func TestAdaptiveConcurrency(t *testing.T) {
+	var hanging atomic.Int64
 	up := startBoltService(t, "127.0.0.1:0", func(f boltFrame) []boltFrame {
 		if f.get("service") == "hang" {
+			hanging.Add(1)
 			return nil
 		}
 		return echoBolt(f)
@@ -280,7 +313,7 @@ func TestAdaptiveConcurrency(t *testing.T) {
 		hop{name: "b", listen: "127.0.0.1:0", down: "SofaRpc", up: "SofaRpc", hosts: []string{up.address()}},
 		hop{name: "h", listen: "127.0.0.1:0", down: "Http2", up: "SofaRpc", hosts: []string{up.address()}},
 	))
-	for range 2 {
+	for round := range int64(2) {
 		slow := dialBolt(t, p.address("b"))
 		for range 2 {
 			f := newBoltRequest("hang", nil)
@@ -289,10 +322,8 @@ func TestAdaptiveConcurrency(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		eventually(t, "both places are taken", func() bool {
-			r := dialBolt(t, p.address("b")).mustCall(t, newBoltRequest(service, nil))
-			return r.status == 4 && r.get(codec.ReasonHeader) == "overloaded"
-		})
+		eventually(t, "both places are taken", func() bool { return hanging.Load() == 2*(round+1) })
+		wantBoltFailure(t, dialBolt(t, p.address("b")).mustCall(t, newBoltRequest(service, nil)), 4, codec.Overloaded)
 		// Each listener has places of its own.
 		wantH2(t, postH2(t, newH2Client(t), p.address("h"), nil, true, serviceHeader()), 200, "")
 		// Until both have timed out.
