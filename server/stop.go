@@ -59,6 +59,7 @@ func (s *Server) end() {
 	s.stopping = true
 	if s.monitor != nil {
 		s.monitor.Stop()
+		s.monitor = nil
 	}
 	for _, l := range s.listeners {
 		if err := l.socket.Close(); err != nil {
