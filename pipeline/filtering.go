@@ -134,6 +134,7 @@ func (e *exchange) leaveFilters(r codec.Reason) {
 	f.call.Now = e.worker.loop.Now()
 	f.filters.End(&f.call, r)
 	f.arena.Reset(arenaKeep)
+	f.call.Head, f.call.Route = nil, nil
 	f.exchange, f.filters, f.head, f.suspended, f.refused = nil, nil, nil, false, false
 	e.worker.recycleFiltering(f)
 }

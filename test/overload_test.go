@@ -74,7 +74,7 @@ func slowRoutes(text string, n int) string {
 // Under ten times the load that the proxy can take it still serves nearly as much
 // as it can; the rest is refused for little, and afterwards all is well at once.
 func TestGoodputUnderOverload(t *testing.T) {
-	up := startFlatService(t)
+	up := startBoltService(t, "127.0.0.1:0", echoBolt).address()
 	text := limited(`"max_loop_delay": "20ms"`, slowRoutes(configOf(hop{name: "in", listen: "127.0.0.1:0", down: "SofaRpc", up: "SofaRpc", hosts: []string{up}}), 20))
 	p := startProxy(t, text)
 	run := func(connections, inFlight int, d time.Duration) (served, refused float64) {
