@@ -75,7 +75,7 @@ func slowRoutes(text string, n int) string {
 // as it can; the rest is refused for little, and afterwards all is well at once.
 func TestGoodputUnderOverload(t *testing.T) {
 	up := startBoltService(t, "127.0.0.1:0", echoBolt).address()
-	text := limited(`"max_loop_delay": "20ms"`, slowRoutes(configOf(hop{name: "in", listen: "127.0.0.1:0", down: "SofaRpc", up: "SofaRpc", hosts: []string{up}}), 20))
+	text := limited(`"max_loop_delay": "20ms"`, slowRoutes(configOf(hop{name: "in", listen: "127.0.0.1:0", down: "SofaRpc", up: "SofaRpc", hosts: []string{up}}), slowRouteCount))
 	p := startProxy(t, text)
 	run := func(connections, inFlight int, d time.Duration) (served, refused float64) {
 		t.Helper()
