@@ -34,6 +34,10 @@ const (
 	Internal
 	TunnelRefused
 	TunnelUnsupported
+	AccessDenied
+	RateLimited
+	FaultAbort
+	Overloaded
 	ReasonCount
 )
 
@@ -55,11 +59,14 @@ const (
 const (
 	grpcOK                = 0
 	grpcCancelled         = 1
+	grpcUnknown           = 2
 	grpcDeadlineExceeded  = 4
+	grpcPermissionDenied  = 7
 	grpcResourceExhausted = 8
 	grpcUnimplemented     = 12
 	grpcInternal          = 13
 	grpcUnavailable       = 14
+	grpcUnauthenticated   = 16
 )
 
 // Bolt response statuses.
@@ -105,7 +112,7 @@ var reasons = [ReasonCount]reasonRow{
 	DownstreamClosed:      {"downstream_closed", "the client closed its connection with the request in flight", 499, grpcCancelled, h2Cancel, BoltUnknown},
 	DownstreamSlow:        {"downstream_slow", "the client does not read its replies", 503, grpcResourceExhausted, h2Cancel, BoltBusy},
 	Overflow:              {"overflow", "a limit on waiting requests, streams or buffered bytes was reached", 503, grpcUnavailable, h2EnhanceYourCalm, BoltBusy},
-	BodyTooLarge:          {"body_too_large", "the body is over the limit for gathering; send content-length", 413, grpcResourceExhausted, h2Cancel, BoltClientSendError},
+	BodyTooLarge:          {"body_too_large", "the body is over the limit for gathering, so send content-length, or over a payload_limit", 413, grpcResourceExhausted, h2Cancel, BoltClientSendError},
 	HeaderTooLarge:        {"header_too_large", "the headers are over the limit", 431, grpcResourceExhausted, h2EnhanceYourCalm, BoltCodecException},
 	ProtocolError:         {"protocol_error", "the request breaks its protocol", 400, grpcInternal, h2ProtocolError, BoltCodecException},
 	Calm:                  {"enhance_your_calm", "the peer floods the connection", 503, grpcResourceExhausted, h2EnhanceYourCalm, BoltBusy},
@@ -114,6 +121,10 @@ var reasons = [ReasonCount]reasonRow{
 	Internal:              {"internal", "a fault inside the proxy; see its log", 500, grpcInternal, h2InternalError, BoltServerException},
 	TunnelRefused:         {"tunnel_refused", "the listener takes no CONNECT, or the route leads to hosts that cannot have it; see extend_config.Http2.allow_connect", 501, grpcUnimplemented, h2Cancel, BoltNoProcessor},
 	TunnelUnsupported:     {"tunnel_unsupported", "the upstream host takes no extended CONNECT; its SETTINGS do not announce RFC 8441", 502, grpcUnimplemented, h2Cancel, BoltNoProcessor},
+	AccessDenied:          {"access_denied", "the client's address may not use the listener; see ip_access", 403, grpcPermissionDenied, h2Cancel, BoltServerException},
+	RateLimited:           {"rate_limited", "the request is over a rate; see local_rate_limit and flowControlFilter", 429, grpcUnavailable, h2EnhanceYourCalm, BoltBusy},
+	FaultAbort:            {"fault_abort", "the request was aborted on purpose; see the filter fault", 503, grpcUnavailable, h2Cancel, BoltBusy},
+	Overloaded:            {"overloaded", "the proxy or the upstream has more to do than it can; the request was not looked at", 503, grpcUnavailable, h2RefusedStream, BoltBusy},
 }
 
 // String is the reason's word.
@@ -179,6 +190,27 @@ func BoltStatusFromHTTP(status int) uint16 {
 	}
 	return BoltUnknown
 }
+
+// GRPCStatusFromHTTP maps the status of an HTTP reply without a gRPC status to
+// one, as gRPC clients themselves do (gRPC, HTTP to gRPC status code mapping).
+func GRPCStatusFromHTTP(status int) int {
+	switch status {
+	case 400:
+		return grpcInternal
+	case 401:
+		return grpcUnauthenticated
+	case 403:
+		return grpcPermissionDenied
+	case 404:
+		return grpcUnimplemented
+	case 429, 502, 503, 504:
+		return grpcUnavailable
+	}
+	return grpcUnknown
+}
+
+// GRPCResourceExhausted is the gRPC status of what is over a quota.
+const GRPCResourceExhausted = grpcResourceExhausted
 
 // HTTPStatusFromBolt maps a Bolt response status to HTTP terms, for logs,
 // metrics and retry conditions.

@@ -62,6 +62,7 @@ func (b *builder) server(v view) Server {
 		s.Processor, _ = processorOf(n)
 	}
 	s.GracefulTimeout, _ = v.duration("graceful_timeout")
+	s.Overload = v.child("overload_manager").overload()
 	for _, r := range v.children("routers") {
 		b.router(r, r.text("router_config_name"))
 	}

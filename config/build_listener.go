@@ -57,14 +57,15 @@ func (b *builder) listener(v view) Listener {
 		v.errorf("filter_chains", "expected exactly one filter chain, found %d", len(n.items))
 	}
 	for _, chain := range chains {
-		l.Proxy = b.chain(chain, l.Name)
+		l.Proxy = b.chain(chain, &l)
 	}
+	l.StreamFilters = b.streamFilters(v)
 	return l
 }
 
-// chain reads the filters of a listener: one proxy, and the routers of any
-// connection managers beside it.
-func (b *builder) chain(v view, listener string) Proxy {
+// chain reads the filters of a listener: one proxy, the routers of any
+// connection managers beside it, and faults.
+func (b *builder) chain(v view, l *Listener) Proxy {
 	if _, set := v.key("tls_context_set"); v.has("tls_context") && set != nil && len(set.items) > 0 {
 		v.errorf("tls_context_set", "a filter chain has either tls_context or tls_context_set, not both")
 	}
@@ -77,10 +78,13 @@ func (b *builder) chain(v view, listener string) Proxy {
 				f.errorf("type", "a filter chain has one proxy filter; this is another")
 				continue
 			}
-			proxy = b.proxy(f, listener)
+			proxy = b.proxy(f, l.Name)
 		case "connection_manager":
 			b.connectionManager(f.settings(connectionManagerObject))
 		case "fault_inject":
+			fault := f.settings(faultInjectObject)
+			l.ConnectionFault.Percent = fault.uint32("delay_percent")
+			l.ConnectionFault.Delay, _ = fault.duration("delay_duration")
 		default:
 			others++ // reported with its type
 		}

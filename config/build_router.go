@@ -85,7 +85,7 @@ func (b *builder) virtualHosts(v view) []VirtualHost {
 }
 
 func (b *builder) virtualHost(v view, domains domainSet) VirtualHost {
-	h := VirtualHost{Name: v.text("name"), Path: b.place(v)}
+	h := VirtualHost{Name: v.text("name"), Filters: v.routeFilters(), Path: b.place(v)}
 	for _, d := range v.texts("domains") {
 		if problem := domains.add(d.text, joinPlace(b.prefix, d.path)); problem != "" {
 			b.errorAt(d.position, d.path, "%s", problem)
@@ -102,7 +102,7 @@ func (b *builder) virtualHost(v view, domains domainSet) VirtualHost {
 }
 
 func (b *builder) route(v view) Route {
-	r := Route{Match: b.match(v.child("match")), Path: b.place(v)}
+	r := Route{Match: b.match(v.child("match")), Filters: v.routeFilters(), Path: b.place(v)}
 	a := v.child("route")
 	r.Action.Cluster = a.text("cluster_name")
 	r.Action.Timeout, r.Action.TimeoutSet = a.duration("timeout")

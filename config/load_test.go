@@ -69,7 +69,7 @@ func seedConfig() *Config {
 	}
 	return &Config{
 		Server: Server{
-			LogPath: "stdout", LogLevel: "INFO", GracefulTimeout: 30 * time.Second,
+			LogPath: "stdout", LogLevel: "INFO", GracefulTimeout: 30 * time.Second, Overload: usualOverload,
 			Listeners: []Listener{in, out}, Routers: []Router{inRouter, outRouter},
 		},
 		Clusters: []Cluster{

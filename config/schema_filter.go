@@ -16,13 +16,13 @@ var goPluginObject = &object{name: "a Go plugin", keys: []key{
 }}
 
 // networkFilterTypes: all but fault_inject, which only delays, decide where the
-// bytes of a connection go.
+// bytes of a connection go. It may stand before the proxy or after it.
 var networkFilterTypes = []value{
 	{name: "proxy", object: proxyObject, doc: "Proxies requests by their routes."},
 	{name: "connection_manager", object: connectionManagerObject, doc: "Declares a router, in the shape of 2018 to 2020."},
 	{name: "tcp_proxy", status: refused, note: "proxying of plain TCP is not implemented", object: streamProxyObject, doc: "Forwards bytes of TCP."},
 	{name: "udp_proxy", status: refused, note: "proxying of UDP is not implemented", object: streamProxyObject, doc: "Forwards datagrams."},
-	{name: "fault_inject", status: differs, note: "no faults are injected", object: faultInjectObject, doc: "Delays connections."},
+	{name: "fault_inject", object: faultInjectObject, doc: "Delays connections."},
 	{name: "grpc", status: refused, note: "servers inside the proxy are not implemented", object: grpcObject, doc: "Serves gRPC inside the process."},
 	{name: "tunnel", status: refused, note: "tunnels are not implemented", doc: "Accepts reverse connections."},
 	{name: "rpc_proxy", status: refused, note: "the filter is not implemented", doc: "An old form of the proxy."},
@@ -117,84 +117,4 @@ var grpcObject = &object{name: "a gRPC server", keys: []key{
 	{name: "graceful_stop_timeout", kind: durationKind, doc: "How long calls may take to finish."},
 	{name: "server_name", kind: textKind, doc: "Name of the registered server."},
 	{name: "grpc_config", kind: anyKind, doc: "Settings of the server."},
-}}
-
-var streamFilterObject = &object{name: "a stream filter", keys: []key{
-	{name: "type", kind: textKind, required: true, values: streamFilterTypes, doc: "Name of the filter."},
-	{name: "config", kind: byTypeKind, values: streamFilterTypes, doc: "Settings of the filter."},
-	{name: "go_plugin_config", kind: objectKind, object: goPluginObject, status: refused, note: "filters from Go plugins are not implemented", doc: "Shared object that the filter comes from."},
-}}
-
-// streamFilterTypes: a filter that exists to turn requests away, or that can
-// change where they go, is refused, because without it requests pass that the
-// operator forbade. One that tests, copies, compresses, counts or guesses at
-// failing hosts is left out with a warning.
-var streamFilterTypes = []value{
-	{name: "fault", status: differs, note: "no faults are injected", object: faultObject, doc: "Delays or aborts requests, for tests."},
-	{name: "mirror", status: differs, note: "requests are not mirrored", object: mirrorObject, doc: "Sends copies of requests to another cluster."},
-	{name: "gzip", status: differs, note: "replies are not compressed", object: gzipObject, doc: "Compresses replies."},
-	{name: "fault_tolerance", status: differs, note: "the filter ejects no hosts; state outlier_detection in the clusters", doc: "Takes hosts with many errors out of use."},
-	{name: "grpc_metric", status: differs, note: "the filter's metrics are not kept", doc: "Metrics by gRPC method."},
-	{name: "istio_stats", status: differs, note: "the filter's metrics are not kept", doc: "Istio's metrics."},
-	{name: "healthcheck", status: differs, note: "health checks are routed like any request", doc: "Answers health checks (MOSN 0.x)."},
-	{name: "payload_limit", status: refused, note: "the limit is not implemented; larger requests would pass", object: payloadLimitObject, doc: "Refuses large requests."},
-	{name: "flowControlFilter", status: refused, note: "rate limits are not implemented; requests over them would pass", doc: "Refuses requests over a rate."},
-	{name: "ip_access", status: refused, note: "access by address is not implemented; forbidden clients would pass", object: accessObject, doc: "Allows or denies by address."},
-	{name: "rbac", status: refused, note: "access by role is not implemented; forbidden clients would pass", doc: "Istio's access rules."},
-	{name: "jwt_auth", status: refused, note: "tokens are not verified; forbidden clients would pass", doc: "Verifies JSON web tokens."},
-	{name: "jwt_authn", status: refused, note: "tokens are not verified; forbidden clients would pass", doc: "Verifies JSON web tokens."},
-	{name: "mixer", status: refused, note: "Istio's Mixer is not asked; forbidden requests would pass", doc: "Istio's Mixer."},
-	{name: "dsl", status: refused, note: "expressions are not implemented; they may change a request or its route", doc: "Runs CEL expressions."},
-	{name: "header_to_metadata", status: refused, note: "hosts cannot be chosen by metadata", doc: "Chooses hosts by a header."},
-	{name: "transcoder", status: refused, note: "transcoders are not implemented; set upstream_protocol to convert between Bolt and HTTP/2", doc: "Converts protocols."},
-	{name: "proxywasm", status: refused, note: "WebAssembly is not implemented", doc: "Runs a WebAssembly module."},
-	{name: "so_plugin", status: refused, note: "filters from Go plugins are not implemented", doc: "Runs a Go plugin."},
-	{name: "dubbo_stream", status: refused, note: "Dubbo is not implemented", doc: "Reads Dubbo requests for routing."},
-	{name: "seata", status: refused, note: "distributed transactions are not implemented", doc: "Takes part in Seata's transactions."},
-}
-
-var faultObject = &object{name: "a fault", keys: []key{
-	{name: "delay", kind: objectKind, object: faultDelayObject, doc: "The delay."},
-	{name: "abort", kind: objectKind, object: faultAbortObject, doc: "The abort."},
-	{name: "upstream_cluster", kind: textKind, doc: "Only requests to this cluster."},
-	{name: "headers", kind: objectsKind, object: headerMatchObject, doc: "Only requests with these headers."},
-}}
-
-var faultDelayObject = &object{name: "a delay", keys: []key{
-	{name: "percentage", kind: integerKind, max: 100, doc: "Share of requests that are delayed."},
-	{name: "fixed_delay", kind: durationKind, nanoseconds: true, doc: "The delay."},
-}}
-
-var faultAbortObject = &object{name: "an abort", keys: []key{
-	{name: "percentage", kind: integerKind, max: 100, doc: "Share of requests that are aborted."},
-	{name: "status", kind: integerKind, max: 999, doc: "Status of the reply."},
-}}
-
-var mirrorObject = &object{name: "a mirror", keys: []key{
-	{name: "amplification", kind: integerKind, max: math.MaxInt32, doc: "Copies of each request."},
-	{name: "broadcast", kind: flagKind, doc: "Send a copy to every host."},
-}}
-
-var gzipObject = &object{name: "gzip", keys: []key{
-	{name: "gzip_level", kind: integerKind, max: 9, doc: "Compression level."},
-	{name: "content_length", kind: integerKind, max: math.MaxUint32, doc: "Smallest body that is compressed."},
-	{name: "content_types", kind: textsKind, doc: "Types that are compressed."},
-}}
-
-// payloadLimitObject: MOSN reads the key with a space at its end.
-var payloadLimitObject = &object{name: "a payload limit", keys: []key{
-	{name: "max_entity_size ", kind: integerKind, max: math.MaxInt32, doc: "Largest body in bytes; MOSN's key ends in a space."},
-	{name: "max_entity_size", kind: integerKind, max: math.MaxInt32, doc: "Largest body in bytes."},
-	{name: "http_status", kind: integerKind, max: 999, doc: "Status of the reply."},
-}}
-
-var accessObject = &object{name: "an access list", keys: []key{
-	{name: "default_action", kind: textKind, values: named("allow", "deny"), doc: "What happens to other addresses."},
-	{name: "header", kind: textKind, doc: "Header that holds the address."},
-	{name: "ips", kind: objectsKind, object: accessRuleObject, doc: "The rules, in their order."},
-}}
-
-var accessRuleObject = &object{name: "an access rule", keys: []key{
-	{name: "action", kind: textKind, values: named("allow", "deny"), doc: "What happens to the addresses."},
-	{name: "addrs", kind: textsKind, doc: "Addresses and networks."},
 }}

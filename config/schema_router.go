@@ -40,10 +40,8 @@ var virtualHostObject = &object{name: "a virtual host", keys: append([]key{
 	{name: "domains", kind: textsKind, doc: "Hosts that it serves: \"host\", \"host:port\", \"host:*\", \"*suffix\" or \"*\"."},
 	{name: "routers", kind: objectsKind, object: routeObject, doc: "Its routes; the first that matches counts."},
 	{name: "require_tls", kind: textKind, status: ignored, doc: "Parsed and not used by MOSN."},
-	{name: "per_filter_config", kind: anyKind, status: differs, note: filterConfigNote, doc: "Settings of stream filters for this virtual host."},
+	{name: "per_filter_config", kind: objectKind, object: filterConfigObject, doc: "Settings of the listener's stream filters for this virtual host."},
 }, headerChanges...)}
-
-const filterConfigNote = "no stream filter that can be configured by route is implemented"
 
 // routeObject: a redirect, a direct response and a rewrite each decide where a
 // request goes.
@@ -53,7 +51,7 @@ var routeObject = &object{name: "a route", keys: []key{
 	{name: "redirect", kind: objectKind, object: redirectObject, status: refused, note: "redirects are not implemented", doc: "Answer with a redirect."},
 	{name: "direct_response", kind: objectKind, object: directResponseObject, status: refused, note: "direct responses are not implemented", doc: "Answer without asking a host."},
 	{name: "metadata", kind: objectKind, object: metadataObject, status: ignored, doc: "Labels of the route."},
-	{name: "per_filter_config", kind: anyKind, status: differs, note: filterConfigNote, doc: "Settings of stream filters for this route."},
+	{name: "per_filter_config", kind: objectKind, object: filterConfigObject, doc: "Settings of the listener's stream filters for this route, before those of the virtual host."},
 	{name: "request_mirror_policies", kind: objectKind, object: mirrorPolicyObject, status: differs, note: "requests are not mirrored", doc: "Cluster that copies of requests go to."},
 }}
 

@@ -59,6 +59,7 @@ var serverObject = &object{name: "a server", keys: []key{
 	{name: "use_netpoll_mode", kind: flagKind, status: ignored, doc: "Event loops in place of goroutines; Sideloop has nothing else."},
 	{name: "graceful_timeout", kind: durationKind, fallback: `"30s"`, doc: "How long running requests may take to finish when the process stops."},
 	{name: "processor", kind: processorKind, fallback: `"auto"`, doc: "Number of event loops, or \"auto\"."},
+	{name: "overload_manager", kind: objectKind, object: overloadObject, doc: "What the process does without when it is short of memory, descriptors or time. MOSN has no such key."},
 	{name: "listeners", kind: objectsKind, object: listenerObject, doc: "The addresses that connections arrive at."},
 	{name: "routers", kind: objectsKind, object: routerObject, doc: "The routers that proxy filters name."},
 }}

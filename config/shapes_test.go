@@ -219,7 +219,7 @@ func TestParseDefaults(t *testing.T) {
 			const proxy = "servers[0].listeners[0].filter_chains[0].filters[0].config"
 			want := &Config{
 				Server: Server{
-					LogPath: "stdout", LogLevel: "INFO", GracefulTimeout: 30 * time.Second,
+					LogPath: "stdout", LogLevel: "INFO", GracefulTimeout: 30 * time.Second, Overload: usualOverload,
 					Listeners: []Listener{{
 						Name: "127.0.0.1:1", Network: "tcp", Address: "127.0.0.1:1", BindPort: true, Path: "servers[0].listeners[0]",
 						Proxy: Proxy{Downstream: []Protocol{ProtocolBolt, ProtocolHTTP2}, RouterName: "127.0.0.1:1.virtual_hosts", HTTP2: HTTP2Options{Limits: defaultLimits}, Path: proxy},
@@ -314,3 +314,6 @@ cluster_manager:
 		t.Errorf("values (-want +found):\n%s", diff)
 	}
 }
+
+// usualOverload is what a file that says nothing of it has.
+var usualOverload = Overload{ShrinkHeap: 0.9, RefuseRequests: 0.95, RefuseConnections: 0.98, MaxLoopDelay: 100 * time.Millisecond}

@@ -28,7 +28,8 @@ type Server struct {
 	Listeners       []Listener
 	// Routers are those of "routers" and those that stand inside filters.
 	// Their names are unique.
-	Routers []Router
+	Routers  []Router
+	Overload Overload
 }
 
 // Listener is one address that connections arrive at.
@@ -47,7 +48,17 @@ type Listener struct {
 	// IdleTimeout is 0 when the file states none.
 	IdleTimeout time.Duration
 	Proxy       Proxy
-	Path        string
+	// StreamFilters are in the order in which requests meet them.
+	StreamFilters []StreamFilter
+	// ConnectionFault is the filter "fault_inject".
+	ConnectionFault ConnectionFault
+	Path            string
+}
+
+// ConnectionFault delays the first read of Percent of the connections by Delay.
+type ConnectionFault struct {
+	Percent uint32
+	Delay   time.Duration
 }
 
 // Protocol is a wire protocol in the terms of this package.
@@ -122,6 +133,9 @@ type VirtualHost struct {
 	Name    string
 	Domains []string
 	Routes  []Route
+	// Filters are settings of stream filters by type, for routes that have none
+	// of their own: pointers to types of types_filter.go.
+	Filters map[string]any
 	Path    string
 }
 
@@ -129,7 +143,9 @@ type VirtualHost struct {
 type Route struct {
 	Match  Match
 	Action Action
-	Path   string
+	// Filters are settings of stream filters by type, as for a VirtualHost.
+	Filters map[string]any
+	Path    string
 }
 
 // MatchKind says which field of a Match is compared besides the headers.

@@ -21,6 +21,8 @@ const (
 	// failed: short enough not to be noticed once, long enough not to spin.
 	acceptPauseMin = 5 * time.Millisecond
 	acceptPauseMax = time.Second
+	// holdPoll is how soon a listener notices that it may accept again.
+	holdPoll = 20 * time.Millisecond
 	// acceptLogEvery keeps a lasting shortage from filling the log.
 	acceptLogEvery = time.Second
 	// enrollsAtOnce bounds the connections on their way to a loop; beyond it
@@ -182,7 +184,7 @@ func (ln *Listener) run() {
 // clients then wait in the kernel's queue.
 func (ln *Listener) accept() {
 	pause, logged := acceptPauseMin, time.Time{}
-	for {
+	for ln.mayAccept() {
 		nc, err := ln.inner.Accept()
 		if err == nil {
 			ln.admit(nc)
@@ -206,6 +208,17 @@ func (ln *Listener) accept() {
 		}
 		pause = min(2*pause, acceptPauseMax)
 	}
+}
+
+// mayAccept waits while accepting is held. It is false when the listener is
+// closed meanwhile.
+func (ln *Listener) mayAccept() bool {
+	for ln.reactor.held.Load() {
+		if !ln.wait(holdPoll) {
+			return false
+		}
+	}
+	return true
 }
 
 // wait pauses, and tells whether to go on.

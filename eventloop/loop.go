@@ -32,6 +32,7 @@ type Loop struct {
 	alarm   alarm
 	wheel   wheel
 	exact   exactTimer
+	lag     lag
 
 	now       int64
 	inTurn    bool

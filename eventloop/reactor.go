@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"github.com/panjf2000/gnet/v2"
 )
@@ -47,6 +48,7 @@ type Reactor struct {
 	loops   []*Loop
 	enrolls chan struct{} // a place for each accepted connection on its way to a loop
 	gate    gate
+	held    atomic.Bool     // listeners do not accept
 	ctx     context.Context // of dials
 	cancel  context.CancelCauseFunc
 
@@ -128,6 +130,11 @@ func (r *Reactor) startLoop(index int) error {
 
 // Loops returns the loops, in the order of their index.
 func (r *Reactor) Loops() []*Loop { return r.loops }
+
+// HoldAccept makes listeners leave new connections in the kernel's queues, or
+// accept them again. One that a listener was waiting for is still taken. Any
+// goroutine may call it.
+func (r *Reactor) HoldAccept(hold bool) { r.held.Store(hold) }
 
 // place counts a new connection on the loop with the fewest, where those that
 // are still on their way count too, and returns that loop.

@@ -22,6 +22,8 @@ func (l *Loop) enter() {
 		l.inTurn = true
 		l.now = monotonic()
 		l.stats.Turns++
+	} else {
+		l.judgeTurn()
 	}
 }
 
@@ -48,6 +50,9 @@ func (l *Loop) leaveBatch(awaited bool) {
 		l.look(0)
 	}
 	l.leave()
+	if l.ahead.left == 0 {
+		l.noteTurn()
+	}
 	if l.ahead.left == 0 && l.ahead.lingers && !l.stopping && !l.poll.tasksWait() {
 		l.look(lingerTime)
 	}

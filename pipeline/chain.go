@@ -9,6 +9,7 @@ import (
 
 	"github.com/sideloop/sideloop/cluster"
 	"github.com/sideloop/sideloop/codec"
+	"github.com/sideloop/sideloop/pipeline/filter"
 	"github.com/sideloop/sideloop/pipeline/router"
 )
 
@@ -48,6 +49,9 @@ type Chain struct {
 	OriginalDst bool
 	// Router is the name of the table that routes this listener's requests.
 	Router string
+	// Filters see the requests; nil for none. Fault is for tests of clients.
+	Filters *filter.Chain
+	Fault   ConnectionFault
 	// IdleTimeout closes connections on which nothing happens.
 	IdleTimeout time.Duration
 	// DetectTime is how long the bytes that tell a connection's protocol may

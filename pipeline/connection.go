@@ -3,10 +3,12 @@
 package pipeline
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/sideloop/sideloop/codec"
 	"github.com/sideloop/sideloop/eventloop"
+	"github.com/sideloop/sideloop/pipeline/filter"
 	"github.com/sideloop/sideloop/stats"
 )
 
@@ -18,6 +20,9 @@ type connection struct {
 	conn     *eventloop.Conn
 	session  codec.ServerSession // nil until the protocol is known
 	protocol codec.Protocol
+	// filters are nil where the listener has none; peer is for them.
+	filters *filter.Instances
+	peer    netip.Addr
 	// streamIdle is the protocol's bound on exchanges without progress.
 	streamIdle time.Duration
 	prefix     []byte // first bytes that do not tell the protocol yet
@@ -63,6 +68,10 @@ func newConnection(w *Worker, ec *eventloop.Conn, chain *Chain) *connection {
 	c := &connection{worker: w, chain: chain, conn: ec, active: w.loop.Now()}
 	c.tick.Expire, c.idle.Expire = (*sessionTick)(c), c
 	c.task.Runner = c
+	if c.filters = chain.Filters.Loop(w.loop.Index()); c.filters != nil {
+		c.peer = peerOf(ec)
+	}
+	chain.Fault.inject(ec)
 	w.conns.add(c)
 	w.stats.Add(stats.DownstreamConnections)
 	w.loop.Schedule(&c.idle, chain.IdleTimeout)
@@ -80,6 +89,14 @@ func newConnection(w *Worker, ec *eventloop.Conn, chain *Chain) *connection {
 func (c *connection) serve(s *Server) {
 	c.protocol, c.streamIdle = s.Protocol, s.StreamIdle
 	c.session = s.New(c.conn, c, c, c.worker.mem)
+}
+
+// upstream is the protocol toward upstreams where the route does not say another.
+func (c *connection) upstream() codec.Protocol {
+	if p := c.chain.Upstream; p != codec.ProtocolUnknown {
+		return p
+	}
+	return c.protocol
 }
 
 // OnData implements eventloop.Handler.

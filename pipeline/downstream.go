@@ -19,9 +19,16 @@ func (d *downstream) OnHeaders(h codec.Head, body []byte, end bool) {
 	e := (*exchange)(d)
 	e.oneWay = h.OneWay()
 	e.ended(end)
+	if e.worker.overloaded() {
+		e.shed(h)
+		return
+	}
 	head, reason := e.direct(h)
 	if reason != codec.ReasonNone {
 		e.fail(reason)
+		return
+	}
+	if !e.filterBody(len(body)) {
 		return
 	}
 	if head.OneWay() {
@@ -72,12 +79,12 @@ func (e *exchange) direct(h codec.Head) (codec.Head, codec.Reason) {
 	if e.asked.Connect && !e.conn.chain.Connect {
 		return nil, codec.TunnelRefused
 	}
-	e.to = e.conn.chain.Upstream
-	if e.to == codec.ProtocolUnknown {
-		e.to = e.from
-	}
+	e.to = e.conn.upstream()
 	view, head, reason := w.convert.View(h, e.to)
 	if reason != codec.ReasonNone {
+		return nil, reason
+	}
+	if reason = e.enterFilters(view, h); reason != codec.ReasonNone {
 		return nil, reason
 	}
 	table := w.table(e.conn.chain)
@@ -92,6 +99,9 @@ func (e *exchange) direct(h codec.Head) (codec.Head, codec.Reason) {
 		return nil, codec.NoCluster
 	}
 	if reason := e.aim(view); reason != codec.ReasonNone {
+		return nil, reason
+	}
+	if reason = e.filterRouted(view, h); reason != codec.ReasonNone {
 		return nil, reason
 	}
 	if p := e.route.Upstream; p != codec.ProtocolUnknown && p != e.to {
@@ -112,6 +122,9 @@ func (d *downstream) OnData(b []byte, end bool) {
 	e := (*exchange)(d)
 	e.moved()
 	e.ended(end)
+	if !e.filterBody(len(b)) {
+		return
+	}
 	switch {
 	case e.gather:
 		e.collectMore(b, end)
@@ -188,5 +201,7 @@ func (e *exchange) collectMore(b []byte, end bool) {
 	convert.SetBodyLength(m.head, len(m.bytes()))
 	// A body over one frame would keep a shared connection busy for long.
 	e.request.Exclusive = len(m.bytes()) > wholeLimit
-	e.acquire()
+	if !e.suspended() {
+		e.acquire()
+	}
 }

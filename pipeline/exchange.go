@@ -45,6 +45,8 @@ type state struct {
 	cluster  string
 	members  *cluster.Members
 	request  cluster.Request
+	// filtering is nil where the listener has no filters.
+	filtering *filtering
 
 	requestEnd   bool // the request was received to its end
 	replyStarted bool // its head was given to the client
@@ -75,6 +77,7 @@ func (e *exchange) finish(r codec.Reason) {
 	w := e.worker
 	e.request.Forget()
 	e.letGo()
+	e.leaveFilters(r)
 	w.stats.Ended(uint8(r))
 	e.state = state{}
 	w.recycle(e)
@@ -126,7 +129,7 @@ func (e *exchange) answer(r codec.Reason) {
 		e.down.Reset(r)
 		return
 	default:
-		head, body := e.worker.convert.Local(e.from, r, e.asked)
+		head, body := e.local(r)
 		e.down.SendHeaders(head, body, true)
 	}
 	e.stopRequest()

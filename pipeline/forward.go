@@ -20,6 +20,11 @@ const maxMoves = 32
 // forward sends the first part of a request upstream, or keeps it until there
 // is a stream.
 func (e *exchange) forward(head codec.Head, body []byte, end bool) {
+	if e.suspended() {
+		e.keepSent(nil, head)
+		e.keepWaiting(body, end)
+		return
+	}
 	s, reason := e.members.Acquire(&e.request)
 	if s != nil {
 		e.attach(s)

@@ -28,6 +28,7 @@ func (u *upstream) OnHeaders(h codec.Head, body []byte, end bool) {
 	if s >= 400 && s < 500 {
 		e.request.Refused()
 	}
+	e.filterReply(h)
 	e.letGo()
 	e.opened(h)
 	if e.upEnded(end); e.oneWay {

@@ -6,6 +6,7 @@ import (
 	"github.com/sideloop/sideloop/cluster"
 	"github.com/sideloop/sideloop/codec"
 	"github.com/sideloop/sideloop/eventloop"
+	"github.com/sideloop/sideloop/overload"
 	"github.com/sideloop/sideloop/pipeline/convert"
 	"github.com/sideloop/sideloop/pipeline/router"
 	"github.com/sideloop/sideloop/stats"
@@ -28,11 +29,16 @@ type Worker struct {
 	free     *exchange
 	spare    int // exchanges in free
 	relieve  eventloop.Task
+
+	pressure        *overload.Pressure
+	subsets         subsets
+	freeFilterings  *filtering
+	spareFilterings int
 }
 
 // NewWorker returns the worker of loop l, which has no routes yet.
 func NewWorker(l *eventloop.Loop, s cluster.Sessions) *Worker {
-	w := &Worker{loop: l, mem: new(codec.Memory), stats: new(stats.Block)}
+	w := &Worker{loop: l, mem: new(codec.Memory), stats: new(stats.Block), pressure: &noPressure}
 	w.clusters = cluster.NewManager(l, w.mem, w.stats, s)
 	w.relieve.Runner = w
 	w.mem.OnOverflow = func() { l.Queue(&w.relieve) }

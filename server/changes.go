@@ -32,7 +32,7 @@ type Changes []Change
 func compare(old, c *config.Config) Changes {
 	var all Changes
 	if !config.Equal(serverPart(old), serverPart(c)) {
-		all = append(all, Change{"server", c.Server.Name, "changed: a new default log applies to listeners; the number of loops and the proxy's own log need a restart"})
+		all = append(all, Change{"server", c.Server.Name, "changed: a new default log applies to listeners, overload_manager at once; the number of loops and the proxy's own log need a restart"})
 	}
 	all = append(all, differences("listener", old.Server.Listeners, c.Server.Listeners, listenerName, nil)...)
 	all = append(all, differences("router", old.Server.Routers, c.Server.Routers, routerName, nil)...)

@@ -76,6 +76,10 @@ func (s *Server) chain(c *config.Config, l *config.Listener) (*pipeline.Chain, e
 	if err != nil {
 		return nil, fmt.Errorf("listener %q: %w", l.Name, err)
 	}
+	filters, err := filters.Compile(l.StreamFilters, len(s.workers))
+	if err != nil {
+		return nil, fmt.Errorf("listener %q: %w", l.Name, err)
+	}
 	chain := &pipeline.Chain{
 		Listener:    l.Name,
 		Servers:     downstreamServers(&l.Proxy),
@@ -83,6 +87,8 @@ func (s *Server) chain(c *config.Config, l *config.Listener) (*pipeline.Chain, e
 		Connect:     l.Proxy.HTTP2.Limits.Connect,
 		OriginalDst: l.OriginalDst,
 		Router:      l.Proxy.RouterName,
+		Filters:     filters,
+		Fault:       pipeline.ConnectionFault(l.ConnectionFault),
 		IdleTimeout: l.IdleTimeout,
 		DetectTime:  l.Proxy.HTTP2.Limits.SetupTime,
 		Log:         log,

@@ -43,6 +43,9 @@ func (s *Server) Reload(c *config.Config) (Changes, error) {
 	if err := s.publish(snapshot); err != nil {
 		s.log.Error("reload", "error", err)
 	}
+	if !config.Equal(&s.config.Server.Overload, &c.Server.Overload) {
+		s.watch(&c.Server.Overload)
+	}
 	s.config = c
 	s.discover()
 	s.adopt(next)

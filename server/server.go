@@ -20,6 +20,7 @@ import (
 	"github.com/sideloop/sideloop/codec"
 	"github.com/sideloop/sideloop/config"
 	"github.com/sideloop/sideloop/eventloop"
+	"github.com/sideloop/sideloop/overload"
 	"github.com/sideloop/sideloop/pipeline"
 	"github.com/sideloop/sideloop/stats"
 )
@@ -45,6 +46,8 @@ type Options struct {
 type Server struct {
 	reactor   *eventloop.Reactor
 	workers   []*pipeline.Worker
+	pressure  overload.Pressure
+	monitor   *overload.Monitor
 	listeners []*listener
 	leaving   []*listener // whose connections still finish what they carry
 	logs      *Logs
@@ -99,6 +102,7 @@ func (s *Server) start(c *config.Config, o Options, snapshot *pipeline.Snapshot)
 	if err = s.followAll(snapshot.Clusters); err != nil {
 		return err
 	}
+	s.watch(&c.Server.Overload)
 	if err = s.publish(snapshot); err != nil {
 		return err
 	}

@@ -32,7 +32,11 @@ func newSnapshot(c, before *config.Config, old *pipeline.Snapshot, zone string) 
 			s.Routers[r.Name] = old.Routers[r.Name]
 			continue
 		}
-		t, err := router.Compile(r)
+		compiled, err := compileFilters(r)
+		if err != nil {
+			return nil, err
+		}
+		t, err := router.Compile(compiled)
 		if err != nil {
 			return nil, fmt.Errorf("router %q: %w", r.Name, err)
 		}
@@ -70,6 +74,12 @@ func byName[T any](list []T, name func(*T) string) map[string]*T {
 
 // Check compiles a configuration as Start would, without opening anything.
 func Check(c *config.Config) error {
+	for i := range c.Server.Listeners {
+		l := &c.Server.Listeners[i]
+		if _, err := filters.Compile(l.StreamFilters, 1); err != nil {
+			return fmt.Errorf("listener %q: %w", l.Name, err)
+		}
+	}
 	_, err := newSnapshot(c, nil, nil, "")
 	return err
 }

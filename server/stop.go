@@ -58,6 +58,10 @@ func (s *Server) end() {
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
 	s.stopping = true
+	if s.monitor != nil {
+		s.monitor.Stop()
+		s.monitor = nil
+	}
 	for _, l := range s.listeners {
 		if err := l.socket.Close(); err != nil {
 			s.log.Warn("close listener", "listener", l.name, "error", err)

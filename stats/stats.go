@@ -66,7 +66,7 @@ func (c Counter) String() string { return names[c] }
 
 // ReasonSlots is the room for request outcomes by reason; the closed set of
 // reasons is smaller.
-const ReasonSlots = 32
+const ReasonSlots = 48
 
 // Block is the counters of one loop. The zero value is ready.
 type Block struct {

@@ -122,6 +122,28 @@ func TestExchangeAllocatesNothing(t *testing.T) {
 	}
 }
 
+// Nor do filters allocate anything per request.
+func TestFiltersAllocateNothing(t *testing.T) {
+	p := startProxy(t, filtered(`{"type": "ip_access", "config": {"ips": [{"action": "deny", "addrs": ["10.0.0.0/8"]}]}},
+ {"type": "header_to_metadata", "config": {"request_rules": [{"header": "absent", "on_header_present": {"key": "k"}}]}},
+ {"type": "adaptive_concurrency", "config": {"gradient_controller_config": {"concurrency_limit_params": {"max_concurrency_limit": 100000}, "min_rtt_calc_params": {"fixed_value": "1h", "min_concurrency": 100000}}}},
+ {"type": "fault", "config": {"upstream_cluster": "other", "abort": {"percentage": 100, "status": 500}}},
+ {"type": "local_rate_limit", "config": {"token_bucket": {"max_tokens": 100000000, "fill_interval": "1s"}, "descriptors": [{"entries": [{"key": "service"}], "token_bucket": {"max_tokens": 100000000, "fill_interval": "1s"}}]}},
+ {"type": "payload_limit", "config": {"max_entity_size": 100000}}`,
+		hop{name: "in", listen: "127.0.0.1:0", down: "SofaRpc", up: "SofaRpc", hosts: []string{startFlatService(t)}, clusterKV: `, "max_request_per_conn": 4000000000`}))
+	c := dialFlat(t, p.address("in"))
+	for range 20 {
+		c.round(t)
+	}
+	n := testing.AllocsPerRun(20, func() {
+		c.round(t)
+		c.round(t)
+	})
+	if perRequest := n / (2 * inFlight); perRequest > 0.01 {
+		t.Errorf("%v allocations per request", perRequest)
+	}
+}
+
 func TestAllocationsOverRealSockets(t *testing.T) {
 	p := boltToBolt(t)
 	c := dialFlat(t, p.address("in"))

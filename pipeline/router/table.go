@@ -32,6 +32,18 @@ type Route struct {
 	Upstream codec.Protocol
 
 	match matcher
+	// filters and hostFilters are settings of stream filters, the route's and
+	// the virtual host's.
+	filters, hostFilters map[string]any
+}
+
+// FilterConfig is the settings of a stream filter for this route, nil where there
+// are none.
+func (r *Route) FilterConfig(name string) any {
+	if c, ok := r.filters[name]; ok {
+		return c
+	}
+	return r.hostFilters[name]
 }
 
 // Table is a compiled router: virtual hosts by domain, each with its routes in
@@ -58,6 +70,7 @@ func Compile(c *config.Router) (*Table, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", vc.Routes[j].Path, err)
 			}
+			r.filters, r.hostFilters = vc.Routes[j].Filters, vc.Filters
 			vh.routes = append(vh.routes, r)
 		}
 		for _, d := range vc.Domains {
