@@ -27,7 +27,10 @@ type Worker struct {
 	draining bool
 	free     *exchange
 	spare    int // exchanges in free
-	relieve  eventloop.Task
+
+	freeAttempts  *attempts
+	spareAttempts int
+	relieve       eventloop.Task
 }
 
 // NewWorker returns the worker of loop l, which has no routes yet.
