@@ -28,6 +28,8 @@ type Cluster struct {
 	// BufferLimit is the high watermark, in bytes, of a connection's output; 0
 	// leaves the loop's own.
 	BufferLimit int
+	Limits      Limits
+	usage       *usage
 	// HTTP2 is what a host may ask for that is spoken to in HTTP/2.
 	HTTP2 config.HTTP2Limits
 	// Check is how hosts are probed, Outlier how they are judged by their
@@ -154,6 +156,8 @@ func New(c *config.Cluster) *Cluster {
 		MaxRequestsPerConn: c.MaxRequestPerConn,
 		Keepalive:          newKeepalive(c.Keepalive),
 		BufferLimit:        int(c.ConnBufferLimit),
+		Limits:             newLimits(&c.Breakers),
+		usage:              new(usage),
 		HTTP2:              c.HTTP2,
 		Check:              c.HealthCheck,
 		Outlier:            c.Outlier,

@@ -21,6 +21,7 @@ type conn struct {
 	limit    int          // the streams it allows, as last stated
 	replaced bool         // a successor has been asked for
 	draining bool         // no more requests
+	reserved bool         // for an exclusive request that waits
 	shut     bool         // the session asked to be closed
 	closed   bool         // the session has been closed
 	reason   codec.Reason // why
@@ -48,6 +49,9 @@ func newConn(p *pool, ec *eventloop.Conn) *conn {
 // open starts a stream for r and keeps the connection's request limit.
 func (c *conn) open(r *Request) codec.Stream {
 	c.opened++
+	if r.Exclusive {
+		c.reserved = false
+	}
 	if limit := c.pool.cluster.MaxRequestsPerConn; limit > 0 {
 		if c.opened >= limit {
 			c.drain()

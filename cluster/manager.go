@@ -66,7 +66,7 @@ func (m *Manager) adopt(old *Members, c *Cluster) *Members {
 		}
 		return n
 	}
-	n.usual, n.targets = old.usual, old.targets
+	n.usual, n.targets, n.budget = old.usual, old.targets, old.budget
 	if !slices.EqualFunc(old.cluster.Hosts, c.Hosts, sameAddress) {
 		n.inherit(old)
 	} else {

@@ -13,6 +13,7 @@ type Members struct {
 	index   *index
 	states  []*hostState // by host
 	usual   *usually
+	budget  *budget
 	targets *targets // of a cluster of original destinations
 	// left tells that others have taken these members' place.
 	left bool
@@ -46,6 +47,7 @@ func newMembers(m *Manager, c *Cluster) *Members {
 		manager: m, cluster: c, index: x,
 		states:  make([]*hostState, len(c.Hosts)),
 		usual:   new(usually),
+		budget:  newBudget(&c.Limits.Budget),
 		targets: newTargets(m),
 		choices: make(map[*group]*choice),
 	}
@@ -115,6 +117,9 @@ func (s *Members) Acquire(r *Request) (codec.Stream, codec.Reason) {
 	if s.manager.sessions[r.Protocol] == nil {
 		return nil, codec.Internal
 	}
+	if r.host == nil {
+		s.budget.pay(&s.cluster.Limits.Budget, s.manager.loop.Now())
+	}
 	if s.cluster.Balancing.Original.Set {
 		if r.target == nil {
 			return nil, codec.NoHealthyUpstream
@@ -139,6 +144,10 @@ func (s *Members) Acquire(r *Request) (codec.Stream, codec.Reason) {
 
 // acquire finds a stream for r at the host that was chosen.
 func (s *Members) acquire(h *Host, state *hostState, r *Request) (codec.Stream, codec.Reason) {
+	t := try{members: s, state: state, began: s.manager.loop.Now()}
+	if !s.begin(&t) {
+		return nil, codec.Overflow
+	}
 	r.host = h
 	p := state.pools[r.Protocol]
 	if p == nil || p.retired {
@@ -146,11 +155,13 @@ func (s *Members) acquire(h *Host, state *hostState, r *Request) (codec.Stream, 
 		state.pools[r.Protocol] = p
 	}
 	stream, reason := p.acquire(r)
-	if reason == codec.ReasonNone {
-		state.active++
-		r.try = try{members: s, state: state, began: s.manager.loop.Now()}
+	if reason != codec.ReasonNone {
+		s.end(&t)
+		return nil, reason
 	}
-	return stream, reason
+	state.active++
+	r.try = t
+	return stream, codec.ReasonNone
 }
 
 // refusal is why no host of the group can be chosen: the last failure of one that

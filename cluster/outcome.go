@@ -37,6 +37,7 @@ type try struct {
 	state    *hostState // of the host
 	outcome  Outcome    // by the reply so far
 	refused  bool       // the reply is of the 4xx kind
+	counted  bool       // in the cluster's requests in flight
 	began    int64      // loop time
 	answered int64      // loop time of the reply's head, 0 before it
 }
@@ -58,15 +59,16 @@ func (r *Request) Refused() { r.try.refused = true }
 // Trying tells that a host was asked, or is waited for.
 func (r *Request) Trying() bool { return r.try.members != nil }
 
-// Tried ends the try. Every Acquire that did not return a reason is followed by
-// one call that does something: this one, or Forget, which takes the outcome
-// that the reply's head gave.
+// Tried ends the try, but not the permit of a request that is retried. Every
+// Acquire that did not return a reason is followed by one call that does
+// something: this one, or End, which takes the outcome that the reply's head gave.
 func (r *Request) Tried(o Outcome) {
 	t := r.try
 	if t.members == nil {
 		return
 	}
 	r.try = try{}
+	t.members.end(&t)
 	until := t.answered
 	if until == 0 {
 		until = t.members.manager.loop.Now()

@@ -14,12 +14,17 @@ import (
 
 const (
 	// maxPending bounds the requests of one loop that wait for a connection to
-	// one host: as many as one downstream Bolt connection may have in flight.
+	// one host, unless max_pending_requests is stated: as many as one downstream
+	// Bolt connection may have in flight.
 	maxPending = 1024
-	// maxConnections bounds one loop's connections to one host, so that a
+	// maxConnections bounds one loop's connections to one host, unless
+	// max_connections is stated, so that a
 	// burst of large bodies, each of which needs its own, cannot use up all
 	// descriptors.
 	maxConnections = 128
+	// maxBlocked is how many connections that the host does not read from are
+	// followed by another one: one may be stuck by itself.
+	maxBlocked = 2
 	// patientFailures is how many failed dials in a row requests still wait
 	// for the next one, so that a restart goes unnoticed. After that they are
 	// refused until the next dial is due.
@@ -44,6 +49,7 @@ type pool struct {
 	conns   []*conn // those that take requests, the oldest first
 	leaving int     // connections that only finish what they carry
 	dialing int
+	total   *word // connections of all loops to the host
 	waiting queue
 	streams int  // per connection, as the host last stated
 	worn    bool // the last connection left at its request limit, without a successor
@@ -58,7 +64,7 @@ type pool struct {
 }
 
 func newPool(m *Manager, c *Cluster, h *Host, p codec.Protocol) *pool {
-	n := &pool{manager: m, cluster: c, host: h, protocol: p, streams: unstated}
+	n := &pool{manager: m, cluster: c, host: h, protocol: p, streams: unstated, total: c.usage.connections(h.Address)}
 	n.timer.Expire = n
 	n.task.Runner = n
 	return n
@@ -72,15 +78,13 @@ func (p *pool) acquire(r *Request) (codec.Stream, codec.Reason) {
 	if p.refuses(p.manager.loop.Now()) {
 		return nil, p.failure
 	}
-	if p.waiting.length >= maxPending {
-		return nil, codec.Overflow
+	if reason := p.wait(r); reason != codec.ReasonNone {
+		return nil, reason
 	}
 	p.manager.stats.Add(stats.UpstreamPendingQueued)
 	if p.worn {
 		p.manager.stats.Add(stats.UpstreamPendingAtLimit)
 	}
-	r.pool = p
-	p.waiting.push(r)
 	p.dial()
 	return nil, codec.ReasonNone
 }
@@ -101,10 +105,11 @@ func (p *pool) refuses(now int64) bool {
 // goodbye, or only finishes what it carries, is no sign of a living host.
 func (p *pool) serves() bool { return p.pick(false) != nil }
 
-// pick returns the first connection with room, idle if exclusive, or nil.
+// pick returns the first connection with room, idle if exclusive, or nil. One
+// that is reserved takes no others while exclusive requests wait.
 func (p *pool) pick(exclusive bool) *conn {
 	for _, c := range p.conns {
-		if c.capacity() > 0 && (!exclusive || c.session.Active() == 0) {
+		if c.capacity() > 0 && (!exclusive || c.session.Active() == 0) && (exclusive || !c.reserved || p.waiting.exclusive == 0) {
 			return c
 		}
 	}
@@ -124,17 +129,36 @@ func (p *pool) wanted() int {
 // dial starts the dials that are wanted, now or when the backoff has passed.
 func (p *pool) dial() {
 	for p.dialing < p.wanted() && p.mayDial() {
+		if !p.takeConnection() {
+			p.reserve()
+			return
+		}
 		p.startDial()
+	}
+}
+
+// reserve keeps the connection with the least to do free for an exclusive request
+// that waits and cannot have a connection of its own: else, under load, it would
+// never find one idle.
+func (p *pool) reserve() {
+	var least *conn
+	for _, c := range p.conns {
+		if c.reserved {
+			return
+		}
+		if least == nil || c.session.Active() < least.session.Active() {
+			least = c
+		}
+	}
+	if least != nil && p.waiting.exclusive > 0 {
+		least.reserved = true
 	}
 }
 
 // mayDial tells whether a dial may start now; if only time is missing, the
 // timer is set.
 func (p *pool) mayDial() bool {
-	if p.retired || len(p.conns)+p.leaving+p.dialing >= maxConnections {
-		return false
-	}
-	if p.closedForNow() {
+	if p.retired || p.closedForNow() || p.waiting.exclusive <= p.dialing && p.unread() {
 		return false
 	}
 	if wait := p.dialAt - p.manager.loop.Now(); wait > 0 {
@@ -144,6 +168,18 @@ func (p *pool) mayDial() bool {
 		return false
 	}
 	return true
+}
+
+// unread tells of a host that does not read: it would not read from yet another
+// connection either. Only requests that need one of their own get it.
+func (p *pool) unread() bool {
+	blocked := 0
+	for _, c := range p.conns {
+		if c.conn.Blocked() {
+			blocked++
+		}
+	}
+	return blocked >= maxBlocked
 }
 
 // closedForNow tells of a host that takes no streams, or has not said yet how
@@ -175,6 +211,7 @@ func (p *pool) OnTimer(int64) { p.dial() }
 func (p *pool) OnDialed(ec *eventloop.Conn) eventloop.Handler {
 	if p.retired {
 		p.dialing--
+		p.total.release()
 		return nil
 	}
 	p.manager.stats.Add(stats.UpstreamConnections)
@@ -212,6 +249,7 @@ func (p *pool) unresponsive() {
 
 // OnDialFailed implements eventloop.DialHandler.
 func (p *pool) OnDialFailed(err error) {
+	p.total.release()
 	if isTimeout(err) {
 		p.dialFailed(codec.ConnectTimeout)
 	} else {
@@ -263,18 +301,24 @@ func (p *pool) changed() {
 	}
 }
 
-// Run implements eventloop.Runner: it serves what waits, in order.
+// Run implements eventloop.Runner: it serves what waits, in order. Exclusive
+// requests are not held up by others, for which there may be no room because of
+// them.
 func (p *pool) Run() {
-	for r := p.waiting.first; r != nil; {
-		c := p.pick(r.Exclusive)
-		if c == nil && !r.Exclusive {
-			break
-		}
+	full := false // there is no room for requests that share
+	for r := p.waiting.first; r != nil && (!full || p.waiting.exclusive > 0); {
 		next := r.next
-		if c != nil {
+		var c *conn
+		if r.Exclusive || !full {
+			c = p.pick(r.Exclusive)
+		}
+		switch {
+		case c != nil:
 			r.Cancel()
 			r.Waiter.OnStream(c.open(r))
-			next = p.waiting.first
+			next, full = p.waiting.first, false
+		case !r.Exclusive:
+			full = true
 		}
 		r = next
 	}
@@ -283,7 +327,7 @@ func (p *pool) Run() {
 
 // replace dials a successor for connections that near their request limit.
 func (p *pool) replace() {
-	if p.dialing == 0 && p.mayDial() {
+	if p.dialing == 0 && p.mayDial() && p.takeConnection() {
 		p.startDial()
 	}
 }
@@ -301,6 +345,7 @@ func (p *pool) leave(c *conn) {
 
 // gone forgets a connection that has closed.
 func (p *pool) gone(c *conn) {
+	p.total.release()
 	if c.trial {
 		p.manager.stats.Add(stats.UpstreamConnectionsClosed)
 		p.dialFailed(codec.ConnectTimeout)

@@ -32,27 +32,57 @@ type Request struct {
 	host       *Host // the last one chosen, avoided by the next try
 	try        try
 	target     *target // of a request that goes to its original destination
+	permit     permit  // for the try to come or under way
 	pool       *pool   // where the request waits, or nil
+	counted    bool    // among those that wait, over all loops
 	prev, next *Request
 }
 
 // Host is the host that was chosen last, nil before Acquire.
 func (r *Request) Host() *Host { return r.host }
 
-// Forget makes the request ready for another exchange. A try that is under way
-// ends with the outcome that its reply's head gave.
-func (r *Request) Forget() {
-	r.Cancel()
+// End ends whatever the request has under way: its wait, its try, with the
+// outcome that its reply's head gave, and what it counts as a retry.
+func (r *Request) End() {
+	if r.pool != nil {
+		r.Cancel()
+	}
 	r.Tried(r.try.outcome)
+	if r.permit.members != nil {
+		r.permit.release()
+	}
+}
+
+// Forget is End, and makes the request ready for another use.
+func (r *Request) Forget() {
+	r.End()
 	*r = Request{}
+}
+
+// Beside makes r, which asks for nothing, ask for what o asks for, of another
+// host. Receiver and Waiter are the caller's to set.
+func (r *Request) Beside(o *Request) {
+	*r = Request{Protocol: o.Protocol, Exclusive: o.Exclusive, Hash: o.Hash, Hashed: o.Hashed, Subset: o.Subset, host: o.host, target: o.target}
+}
+
+// Take makes the try of o, which has a stream, that of r, whose own has ended.
+func (r *Request) Take(o *Request) {
+	r.permit.release()
+	r.host, r.try, r.permit = o.host, o.try, o.permit
+	*o = Request{}
 }
 
 // Cancel stops waiting; the Waiter is not called any more.
 func (r *Request) Cancel() {
-	if r.pool != nil {
-		r.pool.waiting.remove(r)
-		r.pool = nil
+	if r.pool == nil {
+		return
 	}
+	if r.counted {
+		r.counted = false
+		r.pool.cluster.usage.pending.release()
+	}
+	r.pool.waiting.remove(r)
+	r.pool = nil
 }
 
 // queue is the requests that wait for a connection, in order of arrival.

@@ -37,6 +37,7 @@ func (b *builder) cluster(v view) Cluster {
 		ConnBufferLimit:   v.uint32("conn_buffer_limit_bytes"),
 		Path:              b.place(v),
 	}
+	c.Breakers = breakers(v)
 	c.ConnectTimeout, _ = v.duration("connect_timeout")
 	c.IdleTimeout, _ = v.duration("idle_timeout")
 	if k := v.child("keepalive"); v.has("keepalive") {

@@ -107,9 +107,7 @@ func (b *builder) route(v view) Route {
 	r.Action.Cluster = a.text("cluster_name")
 	r.Action.Timeout, r.Action.TimeoutSet = a.duration("timeout")
 	r.Action.UpstreamProtocol = a.upstream("upstream_protocol", nil)
-	policy := a.child("retry_policy")
-	r.Action.Retry = Retry{On: policy.flag("retry_on"), Count: policy.uint32("num_retries"), StatusCodes: policy.uint32s("status_codes")}
-	r.Action.Retry.PerTryTimeout, _ = policy.duration("retry_timeout")
+	r.Action.Retry = b.retry(a)
 	switch {
 	case r.Action.Cluster != "":
 		b.routers.clusters = append(b.routers.clusters, b.refer(a, "cluster_name"))

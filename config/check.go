@@ -191,6 +191,11 @@ func (c *checker) scalar(k *key, n *node, path string, quiet bool) {
 	case protocolKind:
 		// The names are checked where they are read, with their siblings.
 		c.textValue(n, path)
+	case conditionsKind:
+		// The words are checked where they are read.
+		if _, ok := textOf(n); !ok && n.kind != boolNode {
+			c.errorAt(n.position, path, "expected true, false or a string, found %s", n.describe())
+		}
 	case flagKind:
 		c.expect(n, boolNode, path, "true or false")
 	case integerKind:

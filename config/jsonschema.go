@@ -124,12 +124,9 @@ func (k *key) typeSchema() schema {
 	case processorKind:
 		return schema{"anyOf": []any{schema{"type": "integer", "minimum": 0, "maximum": processorLimit}, schema{"type": "string"}}}
 	case protocolKind:
-		var names []string
-		for _, name := range k.usable() {
-			names = append(names, regexp.QuoteMeta(name))
-		}
-		one := `\s*(` + strings.Join(names, "|") + `)\s*`
-		return schema{"type": "string", "pattern": "^(" + one + "(," + one + ")*)?$"}
+		return k.wordsSchema()
+	case conditionsKind:
+		return schema{"anyOf": []any{schema{"type": "boolean"}, schema{"enum": []any{"true", "false"}}, k.wordsSchema()}}
 	case objectKind:
 		return schema{"$ref": k.object.ref()}
 	case objectsKind:
@@ -140,6 +137,16 @@ func (k *key) typeSchema() schema {
 		return schema{"type": "object", "additionalProperties": schema{"type": "string"}}
 	}
 	return schema{}
+}
+
+// wordsSchema is of usable names joined by commas.
+func (k *key) wordsSchema() schema {
+	var names []string
+	for _, name := range k.usable() {
+		names = append(names, regexp.QuoteMeta(name))
+	}
+	one := `\s*(` + strings.Join(names, "|") + `)\s*`
+	return schema{"type": "string", "pattern": "^(" + one + "(," + one + ")*)?$"}
 }
 
 func (k *key) integerSchema() schema {

@@ -154,7 +154,11 @@ func (d *document) values(p *placed, k *key) {
 	if len(k.values) == 0 || k.values[0].doc == "" || k.kind == byTypeKind || k.kind == protocolKind && p.object != proxyObject {
 		return
 	}
-	fmt.Fprintf(&d.text, "\n`%s` is one of:\n\n| value | status | meaning |\n|---|---|---|\n", k.name)
+	choice := "one of"
+	if k.kind == conditionsKind {
+		choice = "true, false, or some of these, joined by commas"
+	}
+	fmt.Fprintf(&d.text, "\n`%s` is %s:\n\n| value | status | meaning |\n|---|---|---|\n", k.name, choice)
 	for i := range k.values {
 		v := &k.values[i]
 		name, meaning := "`"+v.name+"`", v.doc
@@ -191,6 +195,8 @@ func (k *key) typeName() string {
 		return "duration"
 	case processorKind:
 		return fmt.Sprintf("1 to %d, or `\"auto\"`", processorLimit)
+	case conditionsKind:
+		return "flag or words"
 	case protocolKind:
 		return "[protocols](" + proxyObject.anchor() + ")"
 	case objectKind:

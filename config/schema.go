@@ -26,6 +26,8 @@ const (
 	processorKind
 	// protocolKind is a protocol name or several, joined by commas.
 	protocolKind
+	// conditionsKind is true, false or words joined by commas.
+	conditionsKind
 	// objectKind is an object of key.object.
 	objectKind
 	// objectsKind is a list of key.object.

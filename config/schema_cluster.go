@@ -46,7 +46,7 @@ var clusterObject = &object{name: "a cluster", keys: []key{
 	{name: "max_request_per_conn", kind: integerKind, max: math.MaxUint32, fallback: `0`, doc: "Requests per connection, 0 for no limit; MOSN parses and does not use it."},
 	{name: "conn_buffer_limit_bytes", kind: integerKind, max: math.MaxUint32, fallback: `0`, doc: "Output per connection at which its sources pause, 0 for 256 KiB; MOSN parses and does not use it."},
 	{name: "mark", kind: integerKind, max: math.MaxUint32, status: refused, note: "SO_MARK is not set; the kernel may route connections by it", doc: "SO_MARK of connections to hosts."},
-	{name: "circuit_breakers", kind: objectsKind, object: circuitBreakerObject, status: differs, note: "the limits are not enforced", doc: "Limits of the cluster; the first entry counts."},
+	{name: "circuit_breakers", kind: objectsKind, object: circuitBreakerObject, doc: "Limits of the cluster over all loops; the first entry counts."},
 	{name: "health_check", kind: objectKind, object: healthCheckObject, doc: "Active health checks: hosts that fail them get no requests."},
 	{name: "outlier_detection", kind: objectKind, object: outlierObject, doc: "Passive health checks: hosts whose requests fail or take long get none for a while. The keys are Envoy's; MOSN has none."},
 	{name: "spec", kind: objectKind, object: clusterSpecObject, status: differs, note: "no registry is asked; the cluster has the hosts that this file gives it", doc: "Subscriptions at a service registry."},
@@ -78,14 +78,6 @@ var hostObject = &object{name: "a host", keys: []key{
 	{name: "metadata", kind: objectKind, object: metadataObject, doc: "Labels of the host; subsets choose by them, and \"zone\" is where it is."},
 	{name: "meta_data", kind: textMapKind, doc: "Labels of the host, as in MOSN 0.1 and 0.2; metadata counts where both have one."},
 	{name: "tls_disable", kind: flagKind, status: ignored, doc: "No TLS toward this host."},
-}}
-
-var circuitBreakerObject = &object{name: "a circuit breaker", keys: []key{
-	{name: "max_connections", kind: integerKind, max: math.MaxUint32, doc: "Connections per host."},
-	{name: "max_pending_requests", kind: integerKind, max: math.MaxUint32, doc: "Requests that wait for a connection."},
-	{name: "max_requests", kind: integerKind, max: math.MaxUint32, doc: "Requests in flight."},
-	{name: "max_retries", kind: integerKind, max: math.MaxUint32, doc: "Retries in flight."},
-	{name: "priority", kind: textKind, status: ignored, doc: "A name that MOSN 0.x read."},
 }}
 
 var clusterSpecObject = &object{name: "a cluster's spec", keys: []key{

@@ -92,7 +92,8 @@ var actionObject = &object{name: "a route action", keys: append([]key{
 	{name: "hash_policy", kind: objectsKind, object: hashPolicyObject, status: differs, note: "only LB_MAGLEV uses it, which is not implemented", doc: "What LB_MAGLEV chooses a host by."},
 	{name: "metadata_match", kind: objectKind, object: metadataObject, status: refused, note: "choosing hosts by metadata is not implemented; requests would go to any host of the cluster", doc: "Labels that a host must have."},
 	{name: "timeout", kind: durationKind, fallback: `"60s"`, nanoseconds: true, doc: "Bound on the whole exchange; 0 is the default."},
-	{name: "retry_policy", kind: objectKind, object: retryPolicyObject, status: differs, note: "the policy is not used; only requests that no host can have processed are retried", doc: "When a request is tried again."},
+	{name: "retry_policy", kind: objectKind, object: retryPolicyObject, doc: "When a request is tried again. Without it only those are that no host can have processed. Nothing is once the client has the first byte of its reply; no more than circuit_breakers.retry_budget allows are."},
+	{name: "hedge_policy", kind: objectKind, object: hedgePolicyObject, doc: "When a request is sent to a second host while the first is still at it, as in Envoy."},
 	{name: "prefix_rewrite", kind: textKind, status: refused, note: "paths are not rewritten", doc: "Replaces the matched prefix of the path."},
 	{name: "regex_rewrite", kind: objectKind, object: regexRewriteObject, status: refused, note: "paths are not rewritten", doc: "Replaces the matches of an expression in the path."},
 	{name: "host_rewrite", kind: textKind, status: refused, note: "hosts are not rewritten", doc: "Host that the request is sent with."},
@@ -124,13 +125,6 @@ var hashCookieObject = &object{name: "a hash cookie", keys: []key{
 	{name: "name", kind: textKind, doc: "Name of the cookie."},
 	{name: "path", kind: textKind, doc: "Path of a new cookie."},
 	{name: "ttl", kind: durationKind, doc: "Lifetime of a new cookie."},
-}}
-
-var retryPolicyObject = &object{name: "a retry policy", keys: []key{
-	{name: "retry_on", kind: flagKind, doc: "Retry on failed replies too."},
-	{name: "retry_timeout", kind: durationKind, nanoseconds: true, doc: "Bound on one try."},
-	{name: "num_retries", kind: integerKind, max: math.MaxUint32, doc: "Number of retries; MOSN makes at least 3."},
-	{name: "status_codes", kind: integersKind, max: 999, doc: "Status codes that are retried; from 500 on by default."},
 }}
 
 var regexRewriteObject = &object{name: "a rewrite", keys: []key{

@@ -78,7 +78,7 @@ func TestSchemaComplete(t *testing.T) {
 func sample(k *key, parent *node) *node {
 	at := position{1, 1}
 	switch k.kind {
-	case flagKind:
+	case flagKind, conditionsKind:
 		return &node{kind: boolNode, position: at, text: "true"}
 	case integerKind, numberKind, processorKind:
 		return &node{kind: numberNode, position: at, text: strconv.FormatInt(max(k.min, 1), 10)}

@@ -193,7 +193,7 @@ func TestParseAction(t *testing.T) {
 		`{"cluster_name": "c", "upstream_protocol": "Auto"}`:  {Cluster: "c", Timeout: time.Minute},
 		`{"cluster_name": "c", "retry_policy": {"retry_on": true, "num_retries": 4, "retry_timeout": "2s", "status_codes": [502, 504]}}`: {
 			Cluster: "c", Timeout: time.Minute,
-			Retry: Retry{On: true, Count: 4, PerTryTimeout: 2 * time.Second, StatusCodes: []uint32{502, 504}},
+			Retry: Retry{Set: true, On: RetryReset, Count: 4, PerTryTimeout: 2 * time.Second, StatusCodes: []uint32{502, 504}, BackOff: 25 * time.Millisecond, MaxBackOff: 250 * time.Millisecond},
 		},
 	} {
 		route, _ := routeWith(t, `{"route": `+action+`}`)

@@ -194,16 +194,6 @@ type Action struct {
 	Retry            Retry
 }
 
-// Retry is a route's retry_policy.
-type Retry struct {
-	On bool
-	// Count is the number of retries asked for, 0 when unset.
-	Count uint32
-	// PerTryTimeout is 0 when unset.
-	PerTryTimeout time.Duration
-	StatusCodes   []uint32
-}
-
 // Cluster is a named set of hosts that serve the same.
 type Cluster struct {
 	Name              string
@@ -216,6 +206,7 @@ type Cluster struct {
 	// IdleTimeout is 0 when the file states none.
 	IdleTimeout time.Duration
 	Keepalive   Keepalive
+	Breakers    Breakers
 	// HTTP2 are the limits of connections to the hosts.
 	HTTP2 HTTP2Limits
 	Hosts []Host

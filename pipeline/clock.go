@@ -35,11 +35,12 @@ type clock struct {
 }
 
 // start sets the deadlines of a request that arrived at now. The timeout that
-// the request states wins when it is shorter than the route's.
-func (c *clock) start(now int64, r *router.Route, h codec.Head) {
+// the request states wins when it is shorter than the route's; so does asked,
+// that of a header, where it is not 0.
+func (c *clock) start(now int64, r *router.Route, h codec.Head, asked time.Duration) {
 	*c = clock{progress: now, idle: progressTimeout, patient: h.Streaming()}
-	var limit time.Duration
-	if r.TimeoutSet {
+	limit := asked
+	if r.TimeoutSet && (limit == 0 || r.Timeout < limit) {
 		limit = r.Timeout
 	}
 	if own, ok := h.Timeout(); ok {
@@ -78,10 +79,11 @@ func (e *exchange) schedule(now, due int64) {
 	e.worker.loop.ScheduleSooner(&e.timer, time.Duration(max(due-now, 0)))
 }
 
-// startClock starts the exchange's deadlines.
-func (e *exchange) startClock(h codec.Head) {
+// startClock starts the exchange's deadlines, for a request whose own timeout is
+// in h; a header asked for another one, or for 0.
+func (e *exchange) startClock(h codec.Head, asked time.Duration) {
 	now := e.worker.loop.Now()
-	e.clock.start(now, e.route, h)
+	e.clock.start(now, e.route, h, asked)
 	if idle := e.conn.streamIdle; idle > 0 {
 		e.clock.idle = int64(idle)
 	}

@@ -55,7 +55,7 @@ func TestClock(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var c clock
-			c.start(now, tt.route, tt.head)
+			c.start(now, tt.route, tt.head, 0)
 			c.progress = moved
 			for replied, want := range map[bool]int64{false: tt.before, true: tt.after} {
 				reason := codec.UpstreamTimeout

@@ -35,11 +35,13 @@ func (d *downstream) OnHeaders(h codec.Head, body []byte, end bool) {
 		e.oneWay = true
 		e.worker.stats.Add(stats.DownstreamRequestsOneWay)
 	}
+	whole, try := convert.Timeouts(h)
 	if e.from == codec.Bolt {
-		e.startClock(h)
+		e.startClock(h, whole)
 	} else {
-		e.startClock(head)
+		e.startClock(head, whole)
 	}
+	e.startAttempts(try)
 	e.request.Protocol, e.request.Receiver, e.request.Waiter = e.to, (*upstream)(e), (*waiting)(e)
 	if !end && !e.to.Interleaves() {
 		e.letSend(h)
@@ -68,6 +70,7 @@ func (e *exchange) letSend(h codec.Head) {
 func (e *exchange) ended(end bool) {
 	if end {
 		e.requestEnd = true
+		e.timeTry()
 	}
 }
 

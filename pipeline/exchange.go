@@ -54,6 +54,9 @@ type state struct {
 	replyEnd     bool // the tunnel's reply was received to its end
 	grpcReply    bool // that reply may end early with a gRPC status
 
+	// attempts is nil where no policy repeats tries or bounds them.
+	attempts *attempts
+
 	kept   bool // something is in sent or reply
 	gather bool // sent is being completed before it goes out
 	tries  int  // times it was sent again, other than
@@ -75,7 +78,10 @@ func (e *exchange) begin(c *connection, s codec.Stream) {
 // finish ends the exchange for reason r. Both sides have been dealt with.
 func (e *exchange) finish(r codec.Reason) {
 	w := e.worker
-	e.request.Forget()
+	e.request.End()
+	if e.attempts != nil {
+		e.endAttempts()
+	}
 	e.letGo()
 	e.leaveFilters(r)
 	w.stats.Ended(uint8(r))
@@ -172,12 +178,30 @@ func (e *exchange) OnTimer(now int64) {
 		return // between two requests
 	}
 	due, reason := e.clock.due(e.replyStarted)
-	if now < due {
-		e.schedule(now, due)
+	if now >= due {
+		e.timedOut()
+		e.fail(reason)
 		return
 	}
-	if !e.replyStarted {
-		e.request.Tried(cluster.TimedOut)
+	a := e.attempts
+	switch {
+	case a == nil || a.wake == 0:
+		e.schedule(now, due)
+	case now < a.wake:
+		e.schedule(now, min(due, a.wake))
+	default:
+		e.schedule(now, due)
+		e.wake()
 	}
-	e.fail(reason)
+}
+
+// timedOut ends the tries whose reply did not begin in time.
+func (e *exchange) timedOut() {
+	if e.replyStarted {
+		return
+	}
+	e.request.Tried(cluster.TimedOut)
+	if e.attempts != nil {
+		e.attempts.hedge.drop(cluster.TimedOut)
+	}
 }

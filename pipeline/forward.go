@@ -3,19 +3,11 @@
 package pipeline
 
 import (
+	"github.com/sideloop/sideloop/cluster"
 	"github.com/sideloop/sideloop/codec"
 	"github.com/sideloop/sideloop/pipeline/convert"
 	"github.com/sideloop/sideloop/stats"
 )
-
-// maxRetries is how often a request that was surely not processed is sent
-// again.
-const maxRetries = 3
-
-// maxMoves is how often a request is sent again because its connection said
-// goodbye before looking at it. That is no sign of trouble, so it is generous;
-// it ends with a host that says nothing else.
-const maxMoves = 32
 
 // forward sends the first part of a request upstream, or keeps it until there
 // is a stream.
@@ -26,6 +18,7 @@ func (e *exchange) forward(head codec.Head, body []byte, end bool) {
 		return
 	}
 	s, reason := e.members.Acquire(&e.request)
+	e.timeTry()
 	if s != nil {
 		e.attach(s)
 		e.keepHeadForReplay(head, body, end)
@@ -42,69 +35,16 @@ func (e *exchange) forward(head codec.Head, body []byte, end bool) {
 	e.retry(reason)
 }
 
-// keepWaiting keeps part of a request that waits for its upstream stream. The
-// client's window bounds what piles up of each, since the credit is owed until
-// the stream takes the bytes; all together are held to what a loop may hold.
-func (e *exchange) keepWaiting(b []byte, end bool) {
-	e.owedDown += len(b)
-	e.sent.keepBody(e.worker.mem, b, end)
-	if e.worker.mem.Used(codec.Replay) > codec.HoldLimit {
-		e.fail(codec.Overflow)
-	}
-}
-
 // acquire finds a stream for what is kept.
 func (e *exchange) acquire() {
 	s, reason := e.members.Acquire(&e.request)
+	e.timeTry()
 	switch {
 	case s != nil:
 		e.sendKept(s)
 	case reason != codec.ReasonNone:
 		e.retry(reason)
 	}
-}
-
-// retry sends the kept request again if it was surely not processed, or may be
-// processed twice, else it ends the exchange.
-func (e *exchange) retry(reason codec.Reason) {
-	if !e.retryable(reason) {
-		e.fail(reason)
-		return
-	}
-	if reason == codec.UpstreamGoAway {
-		e.moves++
-	} else {
-		e.tries++
-	}
-	e.worker.stats.Add(stats.UpstreamRetries)
-	e.acquire()
-}
-
-func (e *exchange) retryable(r codec.Reason) bool {
-	if e.sent.head == nil || e.replyStarted || e.reply.head != nil {
-		return false
-	}
-	switch r {
-	case codec.ConnectFailed, codec.ConnectTimeout, codec.UpstreamRefused:
-		return e.tries < maxRetries
-	case codec.UpstreamGoAway:
-		return e.moves < maxMoves
-	case codec.UpstreamClosed:
-		// The host may have closed an idle connection as the request was on
-		// its way. Once only, as it may also have been the request's doing.
-		return e.tries == 0 && e.from == codec.HTTP2 && idempotent(e.sent.head.Method())
-	}
-	return false
-}
-
-// idempotent tells the methods that do the same whether processed once or twice
-// (RFC 9110, 9.2.2).
-func idempotent(method []byte) bool {
-	switch string(method) {
-	case "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE":
-		return true
-	}
-	return false
 }
 
 // waiting is the exchange as what a pool's queue wakes.
@@ -128,37 +68,41 @@ func (e *exchange) attach(s codec.Stream) {
 // sendKept sends what is kept of the request on a new stream.
 func (e *exchange) sendKept(s codec.Stream) {
 	e.attach(s)
-	m := &e.sent
-	trailers := m.trailers
-	e.sendHead(m.head, m.bytes(), m.end && trailers == nil)
-	if e.up != nil && trailers != nil {
-		e.up.SendTrailers(trailers)
-	}
-	if mem := e.worker.mem; e.to == codec.Bolt {
+	e.sendMessage(s, &e.request)
+	if mem := e.worker.mem; !e.replays() {
 		// Its bytes went out, so that it may have been processed.
-		m.release(mem)
-	} else if mem.Used(codec.Replay) > codec.ReplayBudget {
+		e.sent.release(mem)
+	} else if mem.Used(codec.Replay) > codec.ReplayBudget && !e.hedged() {
 		// Much was waiting: what still waits needs the room.
-		m.release(mem)
+		e.sent.release(mem)
 		e.worker.stats.Add(stats.NotRetryable)
 	}
 	e.payDown()
 	e.afterSend()
 }
 
+// sendMessage sends what is kept of the request on the stream found for r.
+func (e *exchange) sendMessage(s codec.Stream, r *cluster.Request) {
+	m := &e.sent
+	e.sendHead(s, r, m.head, m.bytes(), m.end && m.trailers == nil)
+	if m.trailers != nil {
+		s.SendTrailers(m.trailers)
+	}
+}
+
 // sendHeaders sends the first part of a request that was not kept before.
 func (e *exchange) sendHeaders(head codec.Head, body []byte, end bool) {
-	e.sendHead(head, body, end)
+	e.sendHead(e.up, &e.request, head, body, end)
 	e.owedDown += len(body)
 	e.payDown()
 	e.afterSend()
 }
 
-func (e *exchange) sendHead(head codec.Head, body []byte, end bool) {
+func (e *exchange) sendHead(s codec.Stream, r *cluster.Request, head codec.Head, body []byte, end bool) {
 	if e.from == codec.Bolt && e.to == codec.HTTP2 {
-		convert.SetAuthority(head, e.request.Host().Authority)
+		convert.SetAuthority(head, r.Host().Authority)
 	}
-	e.up.SendHeaders(head, body, end)
+	s.SendHeaders(head, body, end)
 }
 
 // pass sends more of the body.
@@ -215,29 +159,4 @@ func (e *exchange) payDown() {
 	}
 	e.down.Consumed(e.owedDown)
 	e.owedDown = 0
-}
-
-// keepHeadForReplay keeps a request that goes out at once, where the upstream
-// may refuse it unprocessed.
-func (e *exchange) keepHeadForReplay(head codec.Head, body []byte, end bool) {
-	if e.to == codec.Bolt {
-		return
-	}
-	e.keepSent(nil, head)
-	e.keepForReplay(body, end)
-}
-
-// keepForReplay keeps more of the body, or gives up being able to replay.
-func (e *exchange) keepForReplay(b []byte, end bool) {
-	m := &e.sent
-	if m.head == nil {
-		return
-	}
-	mem := e.worker.mem
-	if len(m.bytes())+len(b) > replayLimit || mem.Used(codec.Replay)+len(b) > codec.ReplayBudget {
-		m.release(mem)
-		e.worker.stats.Add(stats.NotRetryable)
-		return
-	}
-	m.keepBody(mem, b, end)
 }

@@ -7,6 +7,10 @@ import (
 	"github.com/sideloop/sideloop/codec"
 )
 
+// judge notes what a head or trailers of the reply that the client gets say of
+// its host.
+func (e *exchange) judge(h codec.Head) { e.request.Answered(judgedByReply(h, e.asked.GRPC)) }
+
 // judgedByReply is what the head or the trailers of a reply say of the host that
 // sent it. gRPC has its status in the one or the other.
 func judgedByReply(h codec.Head, grpc bool) cluster.Outcome {

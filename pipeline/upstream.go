@@ -24,18 +24,30 @@ func (u *upstream) OnHeaders(h codec.Head, body []byte, end bool) {
 		}
 		return
 	}
-	e.request.Answered(judgedByReply(h, e.asked.GRPC))
+	e.upEnded(end)
+	if a := e.attempts; a != nil {
+		if e.retryReply(h) {
+			return
+		}
+		a.settle()
+	}
 	if s >= 400 && s < 500 {
 		e.request.Refused()
 	}
 	e.filterReply(h)
 	e.letGo()
 	e.opened(h)
-	if e.upEnded(end); e.oneWay {
+	if e.oneWay {
+		e.judge(h)
 		e.drop(len(body), end)
 		return
 	}
 	head, useful, reason := e.worker.convert.Reply(h, e.from, e.asked)
+	if reason == codec.ReasonNone && e.from == codec.Bolt {
+		e.judge(head) // it may have a Bolt status only now
+	} else {
+		e.judge(h)
+	}
 	switch {
 	case reason != codec.ReasonNone:
 		e.fail(reason)
@@ -113,7 +125,7 @@ func (u *upstream) OnTrailers(t codec.Head) {
 	e := (*exchange)(u)
 	e.moved()
 	if e.asked.GRPC {
-		e.request.Answered(judgedByReply(t, true))
+		e.judge(t)
 	}
 	e.upEnded(true)
 	if convert.Broken(t) && (e.from != e.to || e.reply.head != nil) {

@@ -34,6 +34,8 @@ type Worker struct {
 	subsets         subsets
 	freeFilterings  *filtering
 	spareFilterings int
+	freeAttempts    *attempts
+	spareAttempts   int
 }
 
 // NewWorker returns the worker of loop l, which has no routes yet.

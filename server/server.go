@@ -139,6 +139,9 @@ func concurrency(asked, processor int) int {
 // publish gives every loop a new Snapshot and waits until all have adopted it.
 // It is called with publishing held, or before the first listener is there.
 func (s *Server) publish(snapshot *pipeline.Snapshot) error {
+	if s.snapshot != nil {
+		snapshot.Clusters.Inherit(s.snapshot.Clusters)
+	}
 	s.snapshot = snapshot
 	_, err := ask(s, func(w *pipeline.Worker) struct{} {
 		w.Adopt(snapshot)

@@ -30,6 +30,18 @@ const (
 	UpstreamTriesTimedOut
 	UpstreamTriesBroken
 	UpstreamRetries
+	// UpstreamRetriesOverBudget counts retries that the retry budget forbade.
+	UpstreamRetriesOverBudget
+	// UpstreamHedges counts requests sent to a second host while the first was
+	// at it, UpstreamHedgesWon those of them that the second one answered.
+	UpstreamHedges
+	UpstreamHedgesWon
+	// UpstreamOverflowConnections and the next three count what circuit breakers
+	// forbade: a connection, a request in flight, one that waits, a retry.
+	UpstreamOverflowConnections
+	UpstreamOverflowRequests
+	UpstreamOverflowPending
+	UpstreamOverflowRetries
 	// UpstreamPendingQueued counts requests that had to wait for a connection.
 	UpstreamPendingQueued
 	// UpstreamPendingAtLimit counts those of them that waited because every
@@ -56,6 +68,13 @@ var names = [CounterCount]string{
 	"upstream_tries_timed_out_total",
 	"upstream_tries_broken_total",
 	"upstream_retries_total",
+	"upstream_retries_over_budget_total",
+	"upstream_hedges_total",
+	"upstream_hedges_won_total",
+	"upstream_overflow_connections_total",
+	"upstream_overflow_requests_total",
+	"upstream_overflow_pending_total",
+	"upstream_overflow_retries_total",
 	"upstream_pending_queued_total",
 	"upstream_pending_at_limit_total",
 	"not_retryable_total",

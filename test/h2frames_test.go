@@ -72,7 +72,13 @@ func acceptConn(t testing.TB, l *net.TCPListener) net.Conn {
 // acceptFrames accepts one connection as a server that has sent its settings.
 func acceptFrames(t testing.TB, l *net.TCPListener, settings ...http2.Setting) *framePeer {
 	t.Helper()
-	p := newFramePeer(t, acceptConn(t, l))
+	return serveFrames(t, acceptConn(t, l), settings...)
+}
+
+// serveFrames is a server on c that has sent its settings.
+func serveFrames(t testing.TB, c net.Conn, settings ...http2.Setting) *framePeer {
+	t.Helper()
+	p := newFramePeer(t, c)
 	if _, err := io.ReadFull(p.conn, make([]byte, len(http2.ClientPreface))); err != nil {
 		t.Fatal(err)
 	}

@@ -30,6 +30,8 @@ type Route struct {
 	// Upstream is the protocol toward the upstream, ProtocolUnknown when the
 	// listener's filter chain decides.
 	Upstream codec.Protocol
+	// Retry is nil where only what surely was not processed is retried.
+	Retry *Retry
 
 	match matcher
 	// filters and hostFilters are settings of stream filters, the route's and
@@ -93,6 +95,7 @@ func compileRoute(c *config.Route) (Route, error) {
 		Timeout:    c.Action.Timeout,
 		TimeoutSet: c.Action.TimeoutSet,
 		Upstream:   UpstreamProtocol(c.Action.UpstreamProtocol),
+		Retry:      compileRetry(&c.Action.Retry),
 		match:      m,
 	}, nil
 }
