@@ -55,11 +55,14 @@ const (
 const (
 	grpcOK                = 0
 	grpcCancelled         = 1
+	grpcUnknown           = 2
 	grpcDeadlineExceeded  = 4
+	grpcPermissionDenied  = 7
 	grpcResourceExhausted = 8
 	grpcUnimplemented     = 12
 	grpcInternal          = 13
 	grpcUnavailable       = 14
+	grpcUnauthenticated   = 16
 )
 
 // Bolt response statuses.
@@ -178,6 +181,24 @@ func BoltStatusFromHTTP(status int) uint16 {
 		return BoltClientSendError
 	}
 	return BoltUnknown
+}
+
+// GRPCStatusFromHTTP maps the status of an HTTP reply that is none of gRPC, as
+// gRPC's clients do.
+func GRPCStatusFromHTTP(status int) int {
+	switch status {
+	case 400:
+		return grpcInternal
+	case 401:
+		return grpcUnauthenticated
+	case 403:
+		return grpcPermissionDenied
+	case 404:
+		return grpcUnimplemented
+	case 429, 502, 503, 504:
+		return grpcUnavailable
+	}
+	return grpcUnknown
 }
 
 // HTTPStatusFromBolt maps a Bolt response status to HTTP terms, for logs,
