@@ -138,6 +138,8 @@ func (c *checker) key(k *key, parent, n *node, path string, quiet bool) {
 		}
 	case byTypeKind:
 		c.config(k, parent, n, path, quiet)
+	case byNameKind:
+		c.byName(k, n, path, quiet)
 	case anyKind:
 	default:
 		c.scalar(k, n, path, quiet)
@@ -165,6 +167,27 @@ func (c *checker) config(k *key, parent, n *node, path string, quiet bool) {
 				c.object(v.object, n, path, quiet || v.status > ignored)
 			}
 			return
+		}
+	}
+}
+
+// byName checks settings that stand under the names of what they are for.
+func (c *checker) byName(k *key, n *node, path string, quiet bool) {
+	if !c.expect(n, objectNode, path, "an object") {
+		return
+	}
+	for _, m := range n.members {
+		at := joinPath(path, m.name)
+		v := k.value(m.name)
+		if v == nil {
+			c.report(UnknownKey, m.position, at, m.name, k.valueNames(), "unknown value %q; expected one of %s", m.name, strings.Join(k.usable(), ", "))
+			continue
+		}
+		if v.status > ignored && !quiet && !m.value.neutral() {
+			c.report(v.status.severity(), m.position, at, "", nil, "%s", v.note)
+		}
+		if v.object != nil && m.value.kind != nullNode {
+			c.object(v.object, m.value, at, quiet || v.status > ignored)
 		}
 	}
 }

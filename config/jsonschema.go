@@ -136,6 +136,15 @@ func (k *key) typeSchema() schema {
 		return schema{"type": "array", "items": schema{"$ref": k.object.ref()}}
 	case textsKind:
 		return schema{"type": "array", "items": schema{"type": "string"}}
+	case byNameKind:
+		settings := schema{}
+		for _, v := range k.values {
+			settings[v.name] = schema{}
+			if v.object != nil {
+				settings[v.name] = schema{"$ref": v.object.ref()}
+			}
+		}
+		return schema{"type": "object", "properties": settings, "additionalProperties": false}
 	case textMapKind:
 		return schema{"type": "object", "additionalProperties": schema{"type": "string"}}
 	}

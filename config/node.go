@@ -2,7 +2,10 @@
 
 package config
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 const (
 	// sizeLimit bounds one file; the largest real ones, with every cluster of a
@@ -100,6 +103,35 @@ func (n *node) neutral() bool {
 		}
 	}
 	return true
+}
+
+// any is the value as encoding/json would decode it.
+func (n *node) any() any {
+	if n == nil {
+		return nil
+	}
+	switch n.kind {
+	case boolNode:
+		return n.text == "true"
+	case numberNode:
+		f, _ := strconv.ParseFloat(n.text, 64)
+		return f
+	case textNode:
+		return n.text
+	case listNode:
+		list := make([]any, len(n.items))
+		for i, item := range n.items {
+			list[i] = item.any()
+		}
+		return list
+	case objectNode:
+		object := make(map[string]any, len(n.members))
+		for _, m := range n.members {
+			object[m.name] = m.value.any()
+		}
+		return object
+	}
+	return nil
 }
 
 // syntaxError is text that is not JSON or YAML.

@@ -64,7 +64,7 @@ func reachable(root *object) []*placed {
 		for j := range p.keys {
 			k := &p.keys[j]
 			enter(k.object, p.object, k.name, max(p.status, k.status))
-			if k.kind != byTypeKind {
+			if k.kind != byTypeKind && k.kind != byNameKind {
 				continue
 			}
 			for _, v := range k.values {
@@ -151,7 +151,7 @@ func (d *document) row(cells ...string) {
 
 // values lists the names of a text that need a word each.
 func (d *document) values(p *placed, k *key) {
-	if len(k.values) == 0 || k.values[0].doc == "" || k.kind == byTypeKind || k.kind == protocolKind && p.object != proxyObject {
+	if len(k.values) == 0 || k.values[0].doc == "" || k.kind == byTypeKind || k.kind == byNameKind || k.kind == protocolKind && p.object != proxyObject {
 		return
 	}
 	fmt.Fprintf(&d.text, "\n`%s` is one of:\n\n| value | status | meaning |\n|---|---|---|\n", k.name)
@@ -203,6 +203,8 @@ func (k *key) typeName() string {
 		return "object of texts"
 	case byTypeKind:
 		return "object, by `type`"
+	case byNameKind:
+		return "object of [filters](" + streamFilterObject.anchor() + ")"
 	}
 	return "any"
 }

@@ -36,6 +36,9 @@ const (
 	textMapKind
 	// byTypeKind is an object chosen by the sibling key "type".
 	byTypeKind
+	// byNameKind is an object whose members are named by values and have their
+	// objects.
+	byNameKind
 )
 
 // status is what this proxy does with a key or a named value.
@@ -85,7 +88,8 @@ type value struct {
 	name   string
 	status status
 	note   string
-	// object describes the sibling "config" of a filter of this type.
+	// object describes the sibling "config" of a filter of this type, or its
+	// settings by route.
 	object *object
 	doc    string
 }

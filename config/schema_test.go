@@ -102,6 +102,14 @@ func sample(k *key, parent *node) *node {
 		return &node{kind: listNode, position: at, items: []*node{{kind: numberNode, position: at, text: "1"}}}
 	case textMapKind:
 		return &node{kind: objectNode, position: at, members: []member{{at, "x", &node{kind: textNode, position: at, text: "y"}}}}
+	case byNameKind:
+		settings := &node{kind: objectNode, position: at}
+		for _, v := range k.values {
+			if v.object != nil {
+				settings.members = append(settings.members, member{at, v.name, sampleObject(v.object, "")})
+			}
+		}
+		return settings
 	case byTypeKind:
 		name, _ := textOf(parent.member("type"))
 		for _, v := range k.values {

@@ -90,6 +90,24 @@ func (v view) integer(name string) int {
 	return i
 }
 
+// int64 reads a whole number of any size.
+func (v view) int64(name string) int64 {
+	_, n := v.key(name)
+	if n == nil || n.kind != numberNode {
+		return 0
+	}
+	i, _ := strconv.ParseInt(n.text, 10, 64)
+	return i
+}
+
+// values reads an object as encoding/json would into a map; nil when it is
+// absent.
+func (v view) values(name string) map[string]any {
+	_, n := v.key(name)
+	values, _ := n.any().(map[string]any)
+	return values
+}
+
 // uint32s reads a list of whole numbers.
 func (v view) uint32s(name string) []uint32 {
 	_, n := v.key(name)

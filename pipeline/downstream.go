@@ -24,6 +24,9 @@ func (d *downstream) OnHeaders(h codec.Head, body []byte, end bool) {
 		e.fail(reason)
 		return
 	}
+	if head == nil {
+		return // answered
+	}
 	if head.OneWay() {
 		e.oneWay = true
 		e.worker.stats.Add(stats.DownstreamRequestsOneWay)
@@ -38,11 +41,13 @@ func (d *downstream) OnHeaders(h codec.Head, body []byte, end bool) {
 		e.letSend(h)
 		if fitsFrame(head.BodyLength()) {
 			e.gather = true
+			e.startMirror(head, body, false)
 			e.collect(head, body)
 			return
 		}
 		e.request.Exclusive = true
 	}
+	e.startMirror(head, body, end)
 	e.forward(head, body, end)
 }
 
@@ -64,8 +69,9 @@ func (e *exchange) ended(end bool) {
 	}
 }
 
-// direct finds the route and the cluster, and returns the head in the
-// upstream's protocol.
+// direct finds the route and the cluster, and returns the head as the upstream
+// gets it. Where the route has an answer of its own it returns none, and the
+// exchange has ended.
 func (e *exchange) direct(h codec.Head) (codec.Head, codec.Reason) {
 	w := e.worker
 	e.asked = convert.Ask(h)
@@ -84,11 +90,16 @@ func (e *exchange) direct(h codec.Head) (codec.Head, codec.Reason) {
 	if table == nil {
 		return nil, codec.NoRoute
 	}
-	if e.route = table.Match(view); e.route == nil {
+	q := e.query(view)
+	if e.route = table.Match(q); e.route == nil {
 		return nil, codec.NoRoute
 	}
-	e.cluster = e.route.Cluster
-	if e.members = w.members(e.route); e.members == nil {
+	action := e.route.Action
+	if action != nil && action.Answer != nil {
+		e.respond(action, q)
+		return nil, codec.ReasonNone
+	}
+	if e.aim(action, q); e.members == nil {
 		return nil, codec.NoCluster
 	}
 	if reason := e.aim(view); reason != codec.ReasonNone {
@@ -101,6 +112,9 @@ func (e *exchange) direct(h codec.Head) (codec.Head, codec.Reason) {
 	if e.asked.Connect && e.to != e.from {
 		return nil, codec.TunnelRefused
 	}
+	if action != nil {
+		return e.shape(action, q, h, head)
+	}
 	if head != nil {
 		return head, codec.ReasonNone
 	}
@@ -112,6 +126,9 @@ func (d *downstream) OnData(b []byte, end bool) {
 	e := (*exchange)(d)
 	e.moved()
 	e.ended(end)
+	if e.mirror != nil {
+		e.mirrorData(b, end)
+	}
 	switch {
 	case e.gather:
 		e.collectMore(b, end)
@@ -133,6 +150,9 @@ func (d *downstream) OnTrailers(t codec.Head) {
 		return
 	}
 	t = e.worker.convert.Trailers(t, e.to)
+	if e.mirror != nil {
+		e.mirrorTrailers(t)
+	}
 	switch {
 	case e.gather:
 		e.collectMore(nil, true)

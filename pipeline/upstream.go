@@ -34,7 +34,7 @@ func (u *upstream) OnHeaders(h codec.Head, body []byte, end bool) {
 		e.drop(len(body), end)
 		return
 	}
-	head, useful, reason := e.worker.convert.Reply(h, e.from, e.asked)
+	head, useful, reason := e.replyHead(h)
 	switch {
 	case reason != codec.ReasonNone:
 		e.fail(reason)

@@ -22,7 +22,7 @@ var arrows = map[string][]string{
 	"cmd/loopbench":     {"bench/..."},
 	"server":            {"cluster", "cluster/discovery", "cluster/health", "cluster/tally", "codec/...", "config", "eventloop", "pipeline", "pipeline/router", "stats"},
 	"pipeline":          {"cluster", "codec", "eventloop", "pipeline/convert", "pipeline/router", "stats"},
-	"pipeline/router":   {"codec", "config"},
+	"pipeline/router":   {"cluster", "codec", "config"},
 	"pipeline/convert":  {"codec/..."},
 	"cluster":           {"cluster/balance", "cluster/tally", "codec", "config", "eventloop", "stats"},
 	"cluster/balance":   nil,

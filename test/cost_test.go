@@ -122,6 +122,27 @@ func TestExchangeAllocatesNothing(t *testing.T) {
 	}
 }
 
+// TestEditedExchangeAllocatesNothing: a route that changes headers, chooses its
+// cluster by chance and hashes costs no memory either.
+func TestEditedExchangeAllocatesNothing(t *testing.T) {
+	p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: "SofaRpc", up: "SofaRpc",
+		hosts: []string{startFlatService(t)}, clusterKV: `, "max_request_per_conn": 4000000000`,
+		route: `, "weighted_clusters": [{"cluster": {"name": "in", "weight": 1}}], "hash_policy": [{"source_ip": {}}],
+ "request_headers_to_add": [{"header": {"key": "x-from", "value": "%downstream_remote_address% %request_header_service%"}}, {"header": {"key": "service", "value": "b"}}],
+ "request_headers_to_remove": ["gone"], "response_headers_to_remove": ["gone"]`}))
+	c := dialFlat(t, p.address("in"))
+	for range 20 {
+		c.round(t)
+	}
+	n := testing.AllocsPerRun(20, func() {
+		c.round(t)
+		c.round(t)
+	})
+	if perRequest := n / (2 * inFlight); perRequest > 0.01 {
+		t.Errorf("%v allocations per request (%v per %d)", perRequest, n, 2*inFlight)
+	}
+}
+
 func TestAllocationsOverRealSockets(t *testing.T) {
 	p := boltToBolt(t)
 	c := dialFlat(t, p.address("in"))
