@@ -217,7 +217,7 @@ func (v view) redirect() *Redirect {
 		return nil
 	}
 	v = v.child("redirect")
-	r := &Redirect{Status: v.integer("response_code"), Scheme: v.text("scheme_redirect"), Host: v.text("host_redirect"), Path: v.text("path_redirect")}
+	r := &Redirect{Status: v.integer("response_code"), Scheme: v.text("scheme_redirect"), Host: v.text("host_redirect"), NewPath: v.text("path_redirect")}
 	if r.Status == 0 {
 		r.Status = redirectCodes[0]
 	}
@@ -228,9 +228,9 @@ func (v view) redirect() *Redirect {
 		v.errorf("scheme_redirect", "expected a scheme such as \"https\", found %q", r.Scheme)
 	case strings.ContainsAny(r.Host, " /@?#\\"):
 		v.errorf("host_redirect", "expected a host with or without a port, found %q", r.Host)
-	case r.Path != "" && r.Path[0] != '/' || strings.ContainsAny(r.Path, " \r\n\t"):
-		v.errorf("path_redirect", "expected a path that begins with \"/\", found %q", r.Path)
-	case r.Scheme == "" && r.Host == "" && r.Path == "":
+	case r.NewPath != "" && r.NewPath[0] != '/' || strings.ContainsAny(r.NewPath, " \r\n\t"):
+		v.errorf("path_redirect", "expected a path that begins with \"/\", found %q", r.NewPath)
+	case r.Scheme == "" && r.Host == "" && r.NewPath == "":
 		v.c.warnAt(v.position(), v.path, "the redirect leads to where the request came from")
 	}
 	return r

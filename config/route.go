@@ -186,8 +186,8 @@ type DirectResponse struct {
 // Redirect is an answer that sends the client elsewhere. What is empty stays as
 // the request had it.
 type Redirect struct {
-	Status             int
-	Scheme, Host, Path string
+	Status                int
+	Scheme, Host, NewPath string
 }
 
 // Mirror is where copies of requests go; without a cluster there are none.

@@ -47,6 +47,24 @@ func TestParseTemplate(t *testing.T) {
 	}
 }
 
+// TestRoutesDiffer: a reload sees every change of what a route does.
+func TestRoutesDiffer(t *testing.T) {
+	const base = `{"redirect": {"path_redirect": "/a"}, "route": {"cluster_name": "c"}}`
+	first, _ := routeWith(t, base)
+	for _, other := range []string{
+		`{"redirect": {"path_redirect": "/b"}, "route": {"cluster_name": "c"}}`,
+		`{"redirect": {"path_redirect": "/a"}, "per_filter_config": {"gzip": {"gzip_level": 1}}, "route": {"cluster_name": "c"}}`,
+		`{"redirect": {"path_redirect": "/a"}, "route": {"cluster_name": "c", "hash_policy": [{"cookie": {"name": "a", "path": "/", "ttl": "1s"}}]}}`,
+	} {
+		if second, _ := routeWith(t, other); Equal(&first, &second) {
+			t.Errorf("%s is taken for %s", other, base)
+		}
+	}
+	if same, _ := routeWith(t, " "+base); !Equal(&first, &same) {
+		t.Error("a route differs from itself")
+	}
+}
+
 // TestFiltersByRoute: per_filter_config goes on as encoding/json would have it.
 func TestFiltersByRoute(t *testing.T) {
 	route, _ := routeWith(t, `{"per_filter_config": {"gzip": {"gzip_level": 3, "content_types": ["a"]}}, "route": {"cluster_name": "c"}}`)

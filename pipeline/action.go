@@ -6,6 +6,7 @@ import (
 	"github.com/sideloop/sideloop/codec"
 	"github.com/sideloop/sideloop/pipeline/convert"
 	"github.com/sideloop/sideloop/pipeline/router"
+	"github.com/sideloop/sideloop/stats"
 )
 
 // What a route does besides sending its requests to one cluster as they are. An
@@ -29,6 +30,18 @@ func (e *exchange) query(view convert.View) *router.Query {
 	q := &e.worker.query
 	q.Request, q.Peer, q.Protocol = view, e.conn.conn, e.from
 	return q
+}
+
+// textKeep is how much room for what routes write a loop keeps: the largest
+// header list that a client may send.
+const textKeep = 64 << 10
+
+// clearText makes room for what the route of another head writes.
+func (w *Worker) clearText() {
+	if cap(w.text) > textKeep {
+		w.text = nil
+	}
+	w.text = w.text[:0]
 }
 
 // aim sets the cluster and what of its hosts the request wants. members is nil
@@ -57,7 +70,7 @@ func (e *exchange) aim(a *router.Action, q *router.Query) {
 func (e *exchange) shape(a *router.Action, q *router.Query, h, head codec.Head) (codec.Head, codec.Reason) {
 	w := e.worker
 	q.Cluster, q.Reply = e.cluster, nil
-	w.text = w.text[:0]
+	w.clearText()
 	if a.Reply.Notes() {
 		e.notes = w.mem.Get()
 		e.notes.B = a.Reply.TakeNotes(q, e.notes.B)
@@ -140,7 +153,7 @@ func (e *exchange) replyHead(h codec.Head) (head codec.Head, useful bool, r code
 	}
 	q := &w.query
 	q.Reply = h
-	w.text = w.text[:0]
+	w.clearText()
 	early := e.to == codec.Bolt
 	if early {
 		if h, r = e.changeReply(a, q, h); r != codec.ReasonNone {
@@ -193,7 +206,8 @@ func (e *exchange) respond(a *router.Action, q *router.Query) {
 		e.finish(codec.ReasonNone)
 		return
 	}
-	w.text = a.Answer.Location(q, w.text[:0])
+	w.clearText()
+	w.text = a.Answer.Location(q, w.text)
 	head, body := w.convert.Answer(e.from, a.Answer.Status, w.text, a.Answer.Body, e.asked)
 	q.Cluster, q.Reply = "", head
 	head, reason := e.changeReply(a, q, head)
@@ -213,6 +227,7 @@ func (e *exchange) dropExtras() {
 		e.worker.mem.Put(e.notes)
 	}
 	if e.mirror != nil {
+		e.worker.stats.Add(stats.MirrorsSkipped)
 		e.mirror.drop()
 	}
 }

@@ -40,7 +40,7 @@ const (
 	NotRetryable
 	// Mirrored counts copies of requests that were sent, MirrorsFailed those of
 	// them without a complete reply, and MirrorsSkipped requests that were not
-	// copied, because of their size, what the loop holds or the copies under way.
+	// copied: they ended early, or are too large, or too much is held or under way.
 	Mirrored
 	MirrorsFailed
 	MirrorsSkipped

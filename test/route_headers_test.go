@@ -3,6 +3,7 @@
 package test
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"slices"
@@ -63,6 +64,16 @@ func TestRouteEditsHeadersBolt(t *testing.T) {
 		}
 		if string(f.content) != "content" || f.status != 0 {
 			t.Errorf("status %d, content %q", f.status, f.content)
+		}
+	}
+	c := dialBolt(t, p.address("bolt"))
+	for _, size := range []int{10, 300 << 10} { // whole, and streamed
+		f := newBoltRequest(service, body(size))
+		f.version, f.ver1, f.switches = 2, 2, 1
+		f.pairs = append(f.pairs, pair{[]byte("to"), []byte("bolt")}, pair{[]byte("rpc_trace.sofaRoute"), []byte("1")})
+		r := c.mustCall(t, f)
+		if r.get("x-reply") != "route,host,router" || r.get("rpc_trace.sofaRoute") != "" || !r.crc() || !bytes.Equal(r.content, body(size)) {
+			t.Errorf("version 2 with checksum: %d bytes, pairs %q", len(r.content), r.pairs)
 		}
 	}
 	p.wantNothingHeld()

@@ -25,7 +25,7 @@ func newAnswer(c *config.Route) *Answer {
 		return &Answer{Status: c.Direct.Status, Body: []byte(c.Direct.Body)}
 	case c.Redirect != nil:
 		r := c.Redirect
-		return &Answer{Status: r.Status, redirect: true, scheme: r.Scheme, host: r.Host, path: []byte(r.Path)}
+		return &Answer{Status: r.Status, redirect: true, scheme: r.Scheme, host: r.Host, path: []byte(r.NewPath)}
 	}
 	return nil
 }
