@@ -54,7 +54,7 @@ func (v view) leads() bool {
 var clusterKeys = []string{"weighted_clusters", "cluster_name", "cluster_variable", "cluster_header"}
 
 func (b *builder) action(v view) Action {
-	a := Action{Labels: v.labels("metadata_match"), Headers: v.headerChanges(), Hash: v.hashPolicies()}
+	a := Action{Labels: v.criteria(), Headers: v.headerChanges(), Hash: v.hashPolicies()}
 	a.Timeout, a.TimeoutSet = v.duration("timeout")
 	a.UpstreamProtocol = v.upstream("upstream_protocol", nil)
 	policy := v.child("retry_policy")
@@ -101,7 +101,7 @@ func (b *builder) weighted(v view) []WeightedCluster {
 			}
 			continue
 		}
-		w := WeightedCluster{Cluster: c.text("name"), Weight: c.uint32("weight"), Labels: c.labels("metadata_match")}
+		w := WeightedCluster{Cluster: c.text("name"), Weight: c.uint32("weight"), Labels: c.criteria()}
 		sum += uint64(w.Weight)
 		list = append(list, w)
 		b.referCluster(c, "name")
@@ -124,17 +124,9 @@ func (b *builder) referCluster(v view, key string) {
 	b.routers.clusters = append(b.routers.clusters, r)
 }
 
-// labels reads metadata.
-func (v view) labels(name string) map[string]string {
-	k, n := v.child(name).child("filter_metadata").key("mosn.lb")
-	if n == nil || k.kind != textMapKind || len(n.members) == 0 {
-		return nil
-	}
-	labels := make(map[string]string, len(n.members))
-	for _, m := range n.members {
-		labels[m.name], _ = textOf(m.value)
-	}
-	return labels
+// criteria reads the labels that a host must have.
+func (v view) criteria() map[string]string {
+	return v.child("metadata_match").child("filter_metadata").textMap("mosn.lb")
 }
 
 func (v view) hashPolicies() []HashPolicy {

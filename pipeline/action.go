@@ -44,9 +44,9 @@ func (w *Worker) clearText() {
 	w.text = w.text[:0]
 }
 
-// aim sets the cluster and what of its hosts the request wants. members is nil
+// target sets the cluster and what of its hosts the request wants. members is nil
 // where there is no such cluster.
-func (e *exchange) aim(a *router.Action, q *router.Query) {
+func (e *exchange) target(a *router.Action, q *router.Query) {
 	w := e.worker
 	if a == nil {
 		e.cluster = e.route.Cluster

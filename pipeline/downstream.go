@@ -99,7 +99,7 @@ func (e *exchange) direct(h codec.Head) (codec.Head, codec.Reason) {
 		e.respond(action, q)
 		return nil, codec.ReasonNone
 	}
-	if e.aim(action, q); e.members == nil {
+	if e.target(action, q); e.members == nil {
 		return nil, codec.NoCluster
 	}
 	if reason := e.aim(view); reason != codec.ReasonNone {

@@ -80,7 +80,7 @@ func Explain(c *config.Config, question Question) (*Explanation, error) {
 		}
 		from = client{&net.TCPAddr{IP: ip}}
 	}
-	s, err := newSnapshot(c, nil, nil)
+	s, err := newSnapshot(c, nil, nil, "")
 	if err != nil {
 		return nil, err
 	}
