@@ -59,6 +59,8 @@ type Host struct {
 	Weight uint32
 	// Labels are what subsets choose hosts by.
 	Labels map[string]string
+	// Name is the host's own name, empty where it has none.
+	Name []byte
 	// Down is why the host is not to be chosen, 0 for a healthy one.
 	Down Down
 }
@@ -179,7 +181,7 @@ const unixAuthority = "localhost"
 
 // NewHost returns the host that h describes.
 func NewHost(h *config.Host) *Host {
-	n := &Host{Network: "tcp", Address: h.Address, Authority: []byte(h.Address), Weight: h.Weight, Labels: h.Metadata}
+	n := &Host{Network: "tcp", Address: h.Address, Authority: []byte(h.Address), Weight: h.Weight, Labels: h.Metadata, Name: []byte(h.Hostname)}
 	if strings.HasPrefix(h.Address, "/") || strings.HasPrefix(h.Address, "@") {
 		n.Network, n.Authority = "unix", []byte(unixAuthority)
 	}

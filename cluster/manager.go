@@ -87,3 +87,6 @@ func sameAddress(a, b *Host) bool { return a.Address == b.Address }
 // Cluster returns a cluster's members by name, nil when there is none. They may
 // be used as long as the caller likes, also after another Adopt.
 func (m *Manager) Cluster(name string) *Members { return m.members[name] }
+
+// Named is Cluster for a name that a request has.
+func (m *Manager) Named(name []byte) *Members { return m.members[string(name)] }

@@ -103,6 +103,9 @@ func (s *Members) rampEnd(i int) int64 {
 	return s.states[i].since + d
 }
 
+// Name is the cluster's name.
+func (s *Members) Name() string { return s.cluster.Name }
+
 // Acquire finds a stream for r. It returns the stream, on which SendHeaders must
 // follow at once; or nil with ReasonNone when r waits and its Waiter will be
 // called; or nil with why there is none.

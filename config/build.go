@@ -103,7 +103,7 @@ func (b *builder) references(c *Config) {
 	names := slices.Sorted(maps.Keys(clusters))
 	for _, r := range b.routers.clusters {
 		if !clusters[r.name] {
-			b.missing(r, names, "no cluster is named %q; the route's requests will be answered as having no cluster")
+			b.missing(r, names, "no cluster is named %q; "+r.lost)
 		}
 	}
 	names = slices.Sorted(maps.Keys(b.routers.byName))
@@ -120,11 +120,13 @@ type reference struct {
 	position
 	path string
 	name string
+	// lost is what becomes of requests where nothing has the name.
+	lost string
 }
 
 func (b *builder) refer(v view, key string) reference {
 	at, path := v.at(key)
-	return reference{b.file, at, path, v.text(key)}
+	return reference{file: b.file, position: at, path: path, name: v.text(key)}
 }
 
 func (b *builder) missing(r reference, names []string, format string) {

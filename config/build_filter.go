@@ -104,16 +104,9 @@ func (v view) fault() *Fault {
 	delay, abort := v.child("delay"), v.child("abort")
 	f := &Fault{
 		DelayPercent: delay.uint32("percentage"), AbortPercent: abort.uint32("percentage"),
-		AbortStatus: abort.status("status", 0), Cluster: v.text("upstream_cluster"),
+		AbortStatus: abort.status("status", 0), Cluster: v.text("upstream_cluster"), Headers: v.comparisons("headers"),
 	}
 	f.Delay, _ = delay.duration("fixed_delay")
-	for _, h := range v.children("headers") {
-		m := HeaderMatch{Name: h.text("name"), Value: h.text("value"), Regex: h.flag("regex")}
-		if m.Regex {
-			h.expression("value", m.Value)
-		}
-		f.Headers = append(f.Headers, m)
-	}
 	if f.DelayPercent > 0 && f.Delay == 0 {
 		delay.warnf("fixed_delay", "without a fixed_delay no request is delayed")
 	}

@@ -2,7 +2,9 @@
 
 package config
 
-import "strings"
+import (
+	"strings"
+)
 
 const (
 	// sizeLimit bounds one file; the largest real ones, with every cluster of a

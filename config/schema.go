@@ -87,7 +87,8 @@ type value struct {
 	name   string
 	status status
 	note   string
-	// object describes the sibling "config" of a filter of this type.
+	// object describes the sibling "config" of a filter of this type, or its
+	// settings by route.
 	object *object
 	doc    string
 }

@@ -4,29 +4,22 @@ package config
 
 import "math"
 
-// Headers that are added to or removed from requests are refused, those of
-// replies are not: a later hop may route or authorize by the former.
-const (
-	requestHeadersNote  = "headers of requests are not changed; a later hop may decide by them"
-	responseHeadersNote = "headers of replies are not changed"
-)
-
 // headerChanges are the keys that a router, a virtual host and a route share.
 var headerChanges = []key{
-	{name: "request_headers_to_add", kind: objectsKind, object: headerToAddObject, status: refused, note: requestHeadersNote, doc: "Headers added to requests."},
-	{name: "request_headers_to_remove", kind: textsKind, status: refused, note: requestHeadersNote, doc: "Headers removed from requests."},
-	{name: "response_headers_to_add", kind: objectsKind, object: headerToAddObject, status: differs, note: responseHeadersNote, doc: "Headers added to replies."},
-	{name: "response_headers_to_remove", kind: textsKind, status: differs, note: responseHeadersNote, doc: "Headers removed from replies."},
+	{name: "request_headers_to_add", kind: objectsKind, object: headerToAddObject, doc: "Headers added to requests: those of the route, then of the virtual host, then of the router."},
+	{name: "request_headers_to_remove", kind: textsKind, doc: "Headers removed from requests, after each level's additions."},
+	{name: "response_headers_to_add", kind: objectsKind, object: headerToAddObject, doc: "Headers added to replies of hosts, to redirects and to direct responses."},
+	{name: "response_headers_to_remove", kind: textsKind, doc: "Headers removed from replies, after each level's additions."},
 }
 
 var headerToAddObject = &object{name: "a header to add", keys: []key{
 	{name: "header", kind: objectKind, object: headerPairObject, doc: "The header."},
-	{name: "append", kind: flagKind, fallback: `true`, doc: "Whether a value that is there is kept before the new one."},
+	{name: "append", kind: flagKind, fallback: `true`, doc: "Whether a value that is there is kept before the new one, with a comma between; otherwise it is replaced."},
 }}
 
 var headerPairObject = &object{name: "a header", keys: []key{
-	{name: "key", kind: textKind, doc: "Name of the header."},
-	{name: "value", kind: textKind, doc: "Value, with %variables%."},
+	{name: "key", kind: textKind, required: true, doc: "Name of the header, whatever the case; it is sent in lower case, and to Bolt as the header map has it already."},
+	{name: "value", kind: textKind, doc: "Value, with %variables%; \"%%\" is a percent sign. A variable without a value is nothing."},
 }}
 
 var routerObject = &object{name: "a router", keys: append([]key{
@@ -43,40 +36,57 @@ var virtualHostObject = &object{name: "a virtual host", keys: append([]key{
 	{name: "per_filter_config", kind: objectKind, object: filterConfigObject, doc: "Settings of the listener's stream filters for this virtual host."},
 }, headerChanges...)}
 
-// routeObject: a redirect, a direct response and a rewrite each decide where a
-// request goes.
 var routeObject = &object{name: "a route", keys: []key{
 	{name: "match", kind: objectKind, object: matchObject, doc: "Condition of the route; without one it takes every request."},
 	{name: "route", kind: objectKind, object: actionObject, doc: "Where the request goes."},
-	{name: "redirect", kind: objectKind, object: redirectObject, status: refused, note: "redirects are not implemented", doc: "Answer with a redirect."},
-	{name: "direct_response", kind: objectKind, object: directResponseObject, status: refused, note: "direct responses are not implemented", doc: "Answer without asking a host."},
+	{name: "redirect", kind: objectKind, object: redirectObject, doc: "Answer with a redirect, before what route says. Bolt has none: its clients get the status UNKNOWN."},
+	{name: "direct_response", kind: objectKind, object: directResponseObject, doc: "Answer without asking a host, before what redirect and route say."},
 	{name: "metadata", kind: objectKind, object: metadataObject, status: ignored, doc: "Labels of the route."},
 	{name: "per_filter_config", kind: objectKind, object: filterConfigObject, doc: "Settings of the listener's stream filters for this route, before those of the virtual host."},
-	{name: "request_mirror_policies", kind: objectKind, object: mirrorPolicyObject, status: differs, note: "requests are not mirrored", doc: "Cluster that copies of requests go to."},
+	{name: "request_mirror_policies", kind: objectKind, object: mirrorPolicyObject, doc: "Cluster that copies of requests go to. Their replies are dropped; requests with more than 64 KiB of body are not copied. MOSN copies only with the filter mirror."},
 }}
 
-// matchObject has two conditions that would widen the route if they were left
-// out.
 var matchObject = &object{name: "a match", keys: []key{
 	{name: "prefix", kind: textKind, doc: "The path begins with it."},
 	{name: "path", kind: textKind, doc: "The path is equal to it, whatever the case."},
 	{name: "regex", kind: textKind, doc: "Some part of the path matches the RE2 expression."},
 	{name: "headers", kind: objectsKind, object: headerMatchObject, doc: "Every header matches."},
-	{name: "variables", kind: objectsKind, object: variableMatchObject, status: refused, note: "matching by variables is not implemented", doc: "MOSN's variables match."},
-	{name: "dsl_expressions", kind: objectsKind, object: expressionObject, status: refused, note: "matching by expressions is not implemented", doc: "CEL expressions match."},
+	{name: "query_parameters", kind: objectsKind, object: parameterMatchObject, doc: "Every parameter of the query matches, as in Envoy; MOSN has no such key."},
+	{name: "variables", kind: objectsKind, object: variableMatchObject, doc: "MOSN's variables match, besides all else; MOSN looks at them only without prefix, path and regex."},
+	{name: "dsl_expressions", kind: objectsKind, object: expressionObject, status: refused, note: "matching by CEL expressions is not implemented; use headers, query_parameters or variables", doc: "CEL expressions match."},
 }}
 
-var headerMatchObject = &object{name: "a header match", keys: []key{
-	{name: "name", kind: textKind, required: true, doc: "Name of the header; \"method\" is the method of an HTTP request."},
+// textComparisons are Envoy's keys that a header and a parameter share.
+var textComparisons = []key{
+	{name: "prefix_match", kind: textKind, doc: "The value begins with it; Envoy's key."},
+	{name: "suffix_match", kind: textKind, doc: "The value ends with it; Envoy's key."},
+	{name: "present_match", kind: flagKind, doc: "Any value; Envoy's key."},
+	{name: "range_match", kind: objectKind, object: rangeMatchObject, doc: "The value is a whole number in the range; Envoy's key."},
+	{name: "invert_match", kind: flagKind, doc: "Match what otherwise does not; what is absent matches only with present_match. Envoy's key."},
+}
+
+var rangeMatchObject = &object{name: "a range", keys: []key{
+	{name: "start", kind: integerKind, min: math.MinInt64, max: math.MaxInt64, fallback: `0`, doc: "The lowest number."},
+	{name: "end", kind: integerKind, min: math.MinInt64, max: math.MaxInt64, fallback: `0`, doc: "The number behind the highest."},
+}}
+
+var headerMatchObject = &object{name: "a header match", keys: append([]key{
+	{name: "name", kind: textKind, required: true, doc: "Name of the header or the key in Bolt's header map; where there is none, \"method\" and \":method\" are the method of an HTTP request and \"classname\" the class of a Bolt one."},
 	{name: "value", kind: textKind, doc: "Value of the header, case-sensitive; \".*\" for \"service\" alone is any."},
 	{name: "regex", kind: flagKind, doc: "The value is an RE2 expression that some part must match."},
-}}
+}, textComparisons...)}
+
+var parameterMatchObject = &object{name: "a query parameter match", keys: append([]key{
+	{name: "name", kind: textKind, required: true, doc: "Name of the parameter, as it stands in the path."},
+	{name: "value", kind: textKind, doc: "Value of the parameter, as it stands in the path; without one, any."},
+	{name: "regex", kind: flagKind, doc: "The value is an RE2 expression that some part must match."},
+}, textComparisons...)}
 
 var variableMatchObject = &object{name: "a variable match", keys: []key{
-	{name: "name", kind: textKind, doc: "Name of the variable."},
+	{name: "name", kind: textKind, required: true, doc: "Name of the variable."},
 	{name: "value", kind: textKind, doc: "Value of the variable."},
-	{name: "regex", kind: textKind, doc: "Expression that the value matches."},
-	{name: "model", kind: textKind, values: named("and", "or"), doc: "How it combines with the next."},
+	{name: "regex", kind: textKind, doc: "RE2 expression that some part of the value matches, in place of value."},
+	{name: "model", kind: textKind, fallback: `"and"`, values: named("and", "or"), doc: "How it combines with the next, from left to right."},
 }}
 
 var expressionObject = &object{name: "an expression", keys: []key{
@@ -85,20 +95,20 @@ var expressionObject = &object{name: "an expression", keys: []key{
 
 var actionObject = &object{name: "a route action", keys: append([]key{
 	{name: "cluster_name", kind: textKind, doc: "Cluster that requests go to."},
-	{name: "cluster_variable", kind: textKind, status: refused, note: "choosing the cluster by a variable is not implemented", doc: "Variable that holds the cluster's name."},
-	{name: "cluster_header", kind: textKind, status: ignored, doc: "Parsed and not used by MOSN."},
+	{name: "cluster_variable", kind: textKind, doc: "Variable that holds the cluster's name."},
+	{name: "cluster_header", kind: textKind, doc: "Header that holds the cluster's name; parsed and not used by MOSN."},
 	{name: "upstream_protocol", kind: protocolKind, values: protocolValues, doc: "What the hosts speak, before what the proxy filter says."},
-	{name: "weighted_clusters", kind: objectsKind, object: weightedClusterObject, status: refused, note: "weighted clusters are not implemented", doc: "Clusters chosen by weight."},
-	{name: "hash_policy", kind: objectsKind, object: hashPolicyObject, status: differs, note: "only LB_MAGLEV uses it, which is not implemented", doc: "What LB_MAGLEV chooses a host by."},
-	{name: "metadata_match", kind: objectKind, object: metadataObject, status: refused, note: "choosing hosts by metadata is not implemented; requests would go to any host of the cluster", doc: "Labels that a host must have."},
+	{name: "weighted_clusters", kind: objectsKind, object: weightedClusterObject, doc: "Clusters chosen by weight, in place of cluster_name."},
+	{name: "hash_policy", kind: objectsKind, object: hashPolicyObject, doc: "What a hash that hosts are chosen by is made of; the first that the request has. MOSN looks at the first only."},
+	{name: "metadata_match", kind: objectKind, object: metadataObject, doc: "Labels that a host must have."},
 	{name: "timeout", kind: durationKind, fallback: `"60s"`, nanoseconds: true, doc: "Bound on the whole exchange; 0 is the default."},
 	{name: "retry_policy", kind: objectKind, object: retryPolicyObject, doc: "When a request is tried again. Without it only those are that no host can have processed. Nothing is once the client has the first byte of its reply; no more than circuit_breakers.retry_budget allows are."},
 	{name: "hedge_policy", kind: objectKind, object: hedgePolicyObject, doc: "When a request is sent to a second host while the first is still at it, as in Envoy."},
-	{name: "prefix_rewrite", kind: textKind, status: refused, note: "paths are not rewritten", doc: "Replaces the matched prefix of the path."},
-	{name: "regex_rewrite", kind: objectKind, object: regexRewriteObject, status: refused, note: "paths are not rewritten", doc: "Replaces the matches of an expression in the path."},
-	{name: "host_rewrite", kind: textKind, status: refused, note: "hosts are not rewritten", doc: "Host that the request is sent with."},
-	{name: "auto_host_rewrite", kind: flagKind, status: refused, note: "hosts are not rewritten", doc: "Send the host's name as the request's host."},
-	{name: "auto_host_rewrite_header", kind: textKind, status: refused, note: "hosts are not rewritten", doc: "Header that holds the host to send."},
+	{name: "prefix_rewrite", kind: textKind, doc: "Replaces what the match's prefix or path matched. Paths are of HTTP/2 only."},
+	{name: "regex_rewrite", kind: objectKind, object: regexRewriteObject, doc: "Replaces the matches of an expression in the path, but for its query; not looked at beside prefix_rewrite."},
+	{name: "host_rewrite", kind: textKind, doc: "Host that the request is sent with; before the two keys below."},
+	{name: "auto_host_rewrite", kind: flagKind, doc: "Send the name of the host that was chosen, or its address where it has none."},
+	{name: "auto_host_rewrite_header", kind: textKind, doc: "Header that holds the host to send; before auto_host_rewrite."},
 }, headerChanges...)}
 
 var weightedClusterObject = &object{name: "a weighted cluster", keys: []key{
@@ -106,9 +116,9 @@ var weightedClusterObject = &object{name: "a weighted cluster", keys: []key{
 }}
 
 var clusterWeightObject = &object{name: "a cluster weight", keys: []key{
-	{name: "name", kind: textKind, doc: "Name of the cluster."},
+	{name: "name", kind: textKind, required: true, doc: "Name of the cluster."},
 	{name: "weight", kind: integerKind, max: math.MaxUint32, doc: "Its share of the sum of weights."},
-	{name: "metadata_match", kind: objectKind, object: metadataObject, doc: "Labels that a host must have."},
+	{name: "metadata_match", kind: objectKind, object: metadataObject, doc: "Labels that a host must have, besides those of the route."},
 }}
 
 var hashPolicyObject = &object{name: "a hash policy", keys: []key{
@@ -118,39 +128,39 @@ var hashPolicyObject = &object{name: "a hash policy", keys: []key{
 }}
 
 var hashHeaderObject = &object{name: "a hash header", keys: []key{
-	{name: "key", kind: textKind, doc: "Name of the header."},
+	{name: "key", kind: textKind, required: true, doc: "Name of the header."},
 }}
 
 var hashCookieObject = &object{name: "a hash cookie", keys: []key{
-	{name: "name", kind: textKind, doc: "Name of the cookie."},
+	{name: "name", kind: textKind, required: true, doc: "Name of the cookie."},
 	{name: "path", kind: textKind, doc: "Path of a new cookie."},
-	{name: "ttl", kind: durationKind, doc: "Lifetime of a new cookie."},
+	{name: "ttl", kind: durationKind, doc: "Lifetime of a new cookie, which a client without one is given; 0 is that of its session. Without this key no cookie is made."},
 }}
 
 var regexRewriteObject = &object{name: "a rewrite", keys: []key{
-	{name: "pattern", kind: objectKind, object: rewritePatternObject, doc: "What is replaced."},
-	{name: "substitution", kind: textKind, doc: "What it is replaced by."},
+	{name: "pattern", kind: objectKind, object: rewritePatternObject, required: true, doc: "What is replaced."},
+	{name: "substitution", kind: textKind, doc: "What it is replaced by; \\1 is the first group."},
 }}
 
 var rewritePatternObject = &object{name: "a rewrite pattern", keys: []key{
-	{name: "google_re2", kind: anyKind, doc: "Envoy's settings of RE2."},
-	{name: "regex", kind: textKind, doc: "The expression."},
+	{name: "google_re2", kind: anyKind, status: ignored, doc: "Envoy's settings of RE2."},
+	{name: "regex", kind: textKind, required: true, doc: "The RE2 expression."},
 }}
 
 var redirectObject = &object{name: "a redirect", keys: []key{
-	{name: "response_code", kind: integerKind, max: 308, doc: "301, 302, 303, 307 or 308."},
-	{name: "path_redirect", kind: textKind, doc: "Path of the new address."},
-	{name: "host_redirect", kind: textKind, doc: "Host of the new address."},
-	{name: "scheme_redirect", kind: textKind, doc: "Scheme of the new address."},
+	{name: "response_code", kind: integerKind, max: 308, fallback: `301`, doc: "301, 302, 303, 307 or 308."},
+	{name: "path_redirect", kind: textKind, doc: "Path of the new address; the request's query follows unless it has one of its own."},
+	{name: "host_redirect", kind: textKind, doc: "Host of the new address, with its port."},
+	{name: "scheme_redirect", kind: textKind, doc: "Scheme of the new address; a port that is the old one's default is left out."},
 }}
 
 var directResponseObject = &object{name: "a direct response", keys: []key{
-	{name: "status", kind: integerKind, max: 999, doc: "Status of the reply."},
-	{name: "body", kind: textKind, doc: "Body of the reply."},
+	{name: "status", kind: integerKind, min: 200, max: 599, required: true, doc: "Status of the reply, in HTTP terms; a Bolt client gets the status that it maps to, a gRPC client the gRPC status."},
+	{name: "body", kind: textKind, doc: "Body of the reply; not for Bolt clients, which could not deserialise it."},
 }}
 
 var mirrorPolicyObject = &object{name: "a mirror policy", keys: []key{
-	{name: "cluster", kind: textKind, doc: "Cluster that copies go to."},
+	{name: "cluster", kind: textKind, required: true, doc: "Cluster that copies go to."},
 	{name: "percent", kind: integerKind, max: 100, doc: "Share of requests that are copied."},
 	{name: "trace_sampled", kind: flagKind, status: ignored, doc: "Parsed and not used by MOSN."},
 }}

@@ -162,11 +162,11 @@ func TestParseMatch(t *testing.T) {
 		`{"prefix": "/a", "path": "/b"}`:     {Kind: MatchPrefix, Prefix: "/a"},
 		`{"path": "/a/b", "regex": "/a/.*"}`: {Kind: MatchPath, PathExact: "/a/b"},
 		`{"regex": "^/a/\\d+$"}`:             {Kind: MatchRegex, Regex: `^/a/\d+$`},
-		`{"headers": [{"name": "a", "value": "x+", "regex": true}, {"name": "b", "value": "y+"}]}`: {Headers: []HeaderMatch{{"a", "x+", true}, {"b", "y+", false}}},
+		`{"headers": [{"name": "a", "value": "x+", "regex": true}, {"name": "b", "value": "y+"}]}`: {Headers: []HeaderMatch{{Name: "a", Value: "x+", Compare: CompareRegex}, {Name: "b", Value: "y+"}}},
 		// The only condition is "service": never an expression.
-		`{"headers": [{"name": "service", "value": "x+", "regex": true}]}`: {Headers: []HeaderMatch{{"service", "x+", false}}},
+		`{"headers": [{"name": "service", "value": "x+", "regex": true}]}`: {Headers: []HeaderMatch{{Name: "service", Value: "x+"}}},
 		// With another condition it is one.
-		`{"prefix": "/", "headers": [{"name": "service", "value": "x+", "regex": true}]}`: {Kind: MatchPrefix, Prefix: "/", Headers: []HeaderMatch{{"service", "x+", true}}},
+		`{"prefix": "/", "headers": [{"name": "service", "value": "x+", "regex": true}]}`: {Kind: MatchPrefix, Prefix: "/", Headers: []HeaderMatch{{Name: "service", Value: "x+", Compare: CompareRegex}}},
 	} {
 		route, _ := routeWith(t, `{"match": `+match+`, "route": {"cluster_name": "c"}}`)
 		found := route.Match
@@ -309,7 +309,7 @@ cluster_manager:
 	valid(t, problems)
 	headers := c.Server.Routers[0].VirtualHosts[0].Routes[0].Match.Headers
 	found := []any{c.Server.Processor, c.Server.Name, c.Server.GracefulTimeout, c.Server.Listeners[0].BindPort, headers, c.Clusters[1].Hosts[0].Address}
-	want := []any{4, "12", 30 * time.Second, true, []HeaderMatch{{"a", "10", false}, {"b", "true", false}, {"c", "yes", false}}, "a:1"}
+	want := []any{4, "12", 30 * time.Second, true, []HeaderMatch{{Name: "a", Value: "10"}, {Name: "b", Value: "true"}, {Name: "c", Value: "yes"}}, "a:1"}
 	if diff := cmp.Diff(want, found); diff != "" {
 		t.Errorf("values (-want +found):\n%s", diff)
 	}

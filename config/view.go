@@ -90,6 +90,16 @@ func (v view) integer(name string) int {
 	return i
 }
 
+// int64 reads a whole number of any size.
+func (v view) int64(name string) int64 {
+	_, n := v.key(name)
+	if n == nil || n.kind != numberNode {
+		return 0
+	}
+	i, _ := strconv.ParseInt(n.text, 10, 64)
+	return i
+}
+
 // uint32s reads a list of whole numbers.
 func (v view) uint32s(name string) []uint32 {
 	_, n := v.key(name)

@@ -28,6 +28,9 @@ func (d *downstream) OnHeaders(h codec.Head, body []byte, end bool) {
 		e.fail(reason)
 		return
 	}
+	if head == nil {
+		return // answered
+	}
 	if !e.filterBody(len(body)) {
 		return
 	}
@@ -47,11 +50,13 @@ func (d *downstream) OnHeaders(h codec.Head, body []byte, end bool) {
 		e.letSend(h)
 		if fitsFrame(head.BodyLength()) {
 			e.gather = true
+			e.startMirror(head, body, false)
 			e.collect(head, body)
 			return
 		}
 		e.request.Exclusive = true
 	}
+	e.startMirror(head, body, end)
 	e.forward(head, body, end)
 }
 
@@ -74,8 +79,9 @@ func (e *exchange) ended(end bool) {
 	}
 }
 
-// direct finds the route and the cluster, and returns the head in the
-// upstream's protocol.
+// direct finds the route and the cluster, and returns the head as the upstream
+// gets it. Where the route has an answer of its own it returns none, and the
+// exchange has ended.
 func (e *exchange) direct(h codec.Head) (codec.Head, codec.Reason) {
 	w := e.worker
 	e.asked = convert.Ask(h)
@@ -94,11 +100,16 @@ func (e *exchange) direct(h codec.Head) (codec.Head, codec.Reason) {
 	if table == nil {
 		return nil, codec.NoRoute
 	}
-	if e.route = table.Match(view); e.route == nil {
+	q := e.query(view)
+	if e.route = table.Match(q); e.route == nil {
 		return nil, codec.NoRoute
 	}
-	e.cluster = e.route.Cluster
-	if e.members = w.members(e.route); e.members == nil {
+	action := e.route.Action
+	if action != nil && action.Answer != nil {
+		e.respond(action, q)
+		return nil, codec.ReasonNone
+	}
+	if e.target(action, q); e.members == nil {
 		return nil, codec.NoCluster
 	}
 	if reason := e.aim(view); reason != codec.ReasonNone {
@@ -114,6 +125,9 @@ func (e *exchange) direct(h codec.Head) (codec.Head, codec.Reason) {
 	if e.asked.Connect && e.to != e.from {
 		return nil, codec.TunnelRefused
 	}
+	if action != nil {
+		return e.shape(action, q, h, head)
+	}
 	if head != nil {
 		return head, codec.ReasonNone
 	}
@@ -127,6 +141,9 @@ func (d *downstream) OnData(b []byte, end bool) {
 	e.ended(end)
 	if !e.filterBody(len(b)) {
 		return
+	}
+	if e.mirror != nil {
+		e.mirrorData(b, end)
 	}
 	switch {
 	case e.gather:
@@ -149,6 +166,9 @@ func (d *downstream) OnTrailers(t codec.Head) {
 		return
 	}
 	t = e.worker.convert.Trailers(t, e.to)
+	if e.mirror != nil {
+		e.mirrorTrailers(t)
+	}
 	switch {
 	case e.gather:
 		e.collectMore(nil, true)

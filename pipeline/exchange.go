@@ -67,6 +67,12 @@ type state struct {
 	owedDown, owedUp int
 
 	clock clock
+
+	// What only some routes ask for.
+	authority authority
+	cookie    router.Cookie // to be given to the client
+	notes     *codec.Buffer // what the reply's headers will have of the request
+	mirror    *mirror       // the copy being gathered
 }
 
 // begin starts an exchange for a new downstream stream.
@@ -84,6 +90,7 @@ func (e *exchange) finish(r codec.Reason) {
 	}
 	e.letGo()
 	e.leaveFilters(r)
+	e.dropExtras()
 	w.stats.Ended(uint8(r))
 	e.state = state{}
 	w.recycle(e)

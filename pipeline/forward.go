@@ -5,7 +5,6 @@ package pipeline
 import (
 	"github.com/sideloop/sideloop/cluster"
 	"github.com/sideloop/sideloop/codec"
-	"github.com/sideloop/sideloop/pipeline/convert"
 	"github.com/sideloop/sideloop/stats"
 )
 
@@ -99,8 +98,8 @@ func (e *exchange) sendHeaders(head codec.Head, body []byte, end bool) {
 }
 
 func (e *exchange) sendHead(s codec.Stream, r *cluster.Request, head codec.Head, body []byte, end bool) {
-	if e.from == codec.Bolt && e.to == codec.HTTP2 {
-		convert.SetAuthority(head, r.Host().Authority)
+	if e.authority == authorityOfHost || e.authority == authorityOwn && e.from == codec.Bolt && e.to == codec.HTTP2 {
+		e.setAuthority(head, r.Host())
 	}
 	s.SendHeaders(head, body, end)
 }

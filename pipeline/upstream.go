@@ -42,7 +42,7 @@ func (u *upstream) OnHeaders(h codec.Head, body []byte, end bool) {
 		e.drop(len(body), end)
 		return
 	}
-	head, useful, reason := e.worker.convert.Reply(h, e.from, e.asked)
+	head, useful, reason := e.replyHead(h)
 	if reason == codec.ReasonNone && e.from == codec.Bolt {
 		e.judge(head) // it may have a Bolt status only now
 	} else {

@@ -22,6 +22,9 @@ type Worker struct {
 	routers  map[string]*router.Table
 	lookups  lookups
 	convert  convert.Converter
+	query    router.Query
+	text     []byte // of what routes write into heads, until they are sent
+	mirrors  mirrors
 	failures failureLog
 
 	conns    connections

@@ -50,6 +50,12 @@ const (
 	// NotRetryable counts requests that were not kept for a replay, because
 	// their body or the loop's budget is too large.
 	NotRetryable
+	// Mirrored counts copies of requests that were sent, MirrorsFailed those of
+	// them without a complete reply, and MirrorsSkipped requests that were not
+	// copied: they ended early, or are too large, or too much is held or under way.
+	Mirrored
+	MirrorsFailed
+	MirrorsSkipped
 	CounterCount
 )
 
@@ -78,6 +84,9 @@ var names = [CounterCount]string{
 	"upstream_pending_queued_total",
 	"upstream_pending_at_limit_total",
 	"not_retryable_total",
+	"mirrored_requests_total",
+	"mirrored_requests_failed_total",
+	"mirrored_requests_skipped_total",
 }
 
 // String is the counter's metric name.

@@ -23,7 +23,7 @@ var arrows = map[string][]string{
 	"server":            {"cluster", "cluster/discovery", "cluster/health", "cluster/tally", "codec/...", "config", "eventloop", "overload", "pipeline", "pipeline/filter/...", "pipeline/router", "stats"},
 	"pipeline":          {"cluster", "codec", "eventloop", "overload", "pipeline/convert", "pipeline/filter", "pipeline/router", "stats"},
 	"pipeline/filter":   {"codec", "config"},
-	"pipeline/router":   {"codec", "config"},
+	"pipeline/router":   {"cluster", "codec", "config"},
 	"pipeline/convert":  {"codec/..."},
 	"cluster":           {"cluster/balance", "cluster/tally", "codec", "config", "eventloop", "stats"},
 	"cluster/balance":   nil,

@@ -107,19 +107,7 @@ func boltToBolt(t testing.TB) *proxy {
 }
 
 func TestExchangeAllocatesNothing(t *testing.T) {
-	p := boltToBolt(t)
-	c := dialFlat(t, p.address("in"))
-	for range 20 {
-		c.round(t)
-	}
-	n := testing.AllocsPerRun(20, func() {
-		c.round(t)
-		c.round(t)
-	})
-	// gnet's task queue may cost two per turn, and a turn carries many.
-	if perRequest := n / (2 * inFlight); perRequest > 0.01 {
-		t.Errorf("%v allocations per request (%v per %d)", perRequest, n, 2*inFlight)
-	}
+	wantNoAllocations(t, boltToBolt(t))
 }
 
 // Nor do filters allocate anything per request.
@@ -131,6 +119,23 @@ func TestFiltersAllocateNothing(t *testing.T) {
  {"type": "local_rate_limit", "config": {"token_bucket": {"max_tokens": 100000000, "fill_interval": "1s"}, "descriptors": [{"entries": [{"key": "service"}], "token_bucket": {"max_tokens": 100000000, "fill_interval": "1s"}}]}},
  {"type": "payload_limit", "config": {"max_entity_size": 100000}}`,
 		hop{name: "in", listen: "127.0.0.1:0", down: "SofaRpc", up: "SofaRpc", hosts: []string{startFlatService(t)}, clusterKV: `, "max_request_per_conn": 4000000000`}))
+	wantNoAllocations(t, p)
+}
+
+// TestEditedExchangeAllocatesNothing: a route that changes headers, chooses its
+// cluster by chance and hashes costs no memory either.
+func TestEditedExchangeAllocatesNothing(t *testing.T) {
+	p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: "SofaRpc", up: "SofaRpc",
+		hosts: []string{startFlatService(t)}, clusterKV: `, "max_request_per_conn": 4000000000`,
+		route: `, "weighted_clusters": [{"cluster": {"name": "in", "weight": 1}}], "hash_policy": [{"source_ip": {}}],
+ "request_headers_to_add": [{"header": {"key": "x-from", "value": "%downstream_remote_address% %request_header_service%"}}, {"header": {"key": "service", "value": "b"}}],
+ "request_headers_to_remove": ["gone"], "response_headers_to_remove": ["gone"]`}))
+	wantNoAllocations(t, p)
+}
+
+// wantNoAllocations makes calls through the listener "in".
+func wantNoAllocations(t *testing.T, p *proxy) {
+	t.Helper()
 	c := dialFlat(t, p.address("in"))
 	for range 20 {
 		c.round(t)
@@ -139,8 +144,9 @@ func TestFiltersAllocateNothing(t *testing.T) {
 		c.round(t)
 		c.round(t)
 	})
+	// gnet's task queue may cost two per turn, and a turn carries many.
 	if perRequest := n / (2 * inFlight); perRequest > 0.01 {
-		t.Errorf("%v allocations per request", perRequest)
+		t.Errorf("%v allocations per request (%v per %d)", perRequest, n, 2*inFlight)
 	}
 }
 

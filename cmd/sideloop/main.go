@@ -11,6 +11,7 @@ import (
 type commands struct {
 	Start   startCommand   `cmd:"" help:"Run the proxy."`
 	Check   checkCommand   `cmd:"" help:"Report every problem of a configuration file."`
+	Explain explainCommand `cmd:"" help:"Say which route, cluster and hosts a request would take, and why."`
 	Schema  schemaCommand  `cmd:"" help:"Print the JSON Schema of the configuration, for editors."`
 	Version versionCommand `cmd:"" help:"Print the version and how it was built."`
 }

@@ -74,6 +74,9 @@ func (h *Head) Protocol() codec.Protocol { return codec.Bolt }
 // Get implements codec.Head over the header map.
 func (h *Head) Get(name string) ([]byte, bool) { return h.Map.Get(name) }
 
+// ClassName is the class of the content; routes may name it.
+func (h *Head) ClassName() []byte { return h.Class }
+
 // Method implements codec.Head; Bolt has none.
 func (h *Head) Method() []byte { return nil }
 

@@ -78,6 +78,9 @@ func (h *Head) Method() []byte { return h.MethodName }
 // Path implements codec.Head.
 func (h *Head) Path() []byte { return h.PathName }
 
+// URIScheme is what variables and redirects use of :scheme.
+func (h *Head) URIScheme() []byte { return h.Scheme }
+
 // Authority implements codec.Head.
 func (h *Head) Authority() []byte { return h.AuthorityName }
 

@@ -22,6 +22,7 @@ type Converter struct {
 	trailers fieldBuilder
 	local    localBuilder
 	view     boltView
+	editors  editors
 }
 
 // Request returns h as the head of a request in protocol to, h itself where

@@ -21,7 +21,11 @@ type View interface {
 type boltView struct {
 	*http2.Head
 	headers bolt.HeaderMap
+	class   []byte
 }
+
+// ClassName is that of the Bolt request.
+func (v *boltView) ClassName() []byte { return v.class }
 
 // Get implements View over the rebuilt map.
 func (v *boltView) Get(name string) ([]byte, bool) { return v.headers.Get(name) }
@@ -44,7 +48,7 @@ func (c *Converter) View(h codec.Head, to codec.Protocol) (v View, head codec.He
 	if r != codec.ReasonNone {
 		return nil, nil, r
 	}
-	c.view = boltView{hh, converted.Map}
+	c.view = boltView{hh, converted.Map, converted.Class}
 	if to == codec.Bolt {
 		head = converted
 	}

@@ -16,5 +16,5 @@ func CompileHeaders(conditions []config.HeaderMatch) (*Headers, error) {
 	return &Headers{m}, err
 }
 
-// Match tells whether all conditions hold.
-func (h *Headers) Match(r Request) bool { return h.match.matches(r) }
+// Match tells whether all conditions hold of q.Request.
+func (h *Headers) Match(q *Query) bool { return h.match.matches(q) }

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
+	"strconv"
 
 	"github.com/sideloop/sideloop/config"
 )
@@ -17,14 +18,16 @@ const anyService = ".*"
 // serviceHeader is the key under which SOFARPC names the service.
 const serviceHeader = "service"
 
-// matcher is one compiled match: a path rule, if any, and headers, all of which
+// matcher is one compiled match: a path rule, if any, and lists, all of which
 // must hold.
 type matcher struct {
-	kind    config.MatchKind
-	path    []byte
-	regex   *regexp.Regexp
-	service *serviceMatch
-	headers []headerMatch
+	kind      config.MatchKind
+	path      []byte
+	regex     *regexp.Regexp
+	service   *serviceMatch
+	headers   []textMatch
+	query     []textMatch
+	variables []variableMatch
 }
 
 // serviceMatch is the RPC rule: exactly one header named service.
@@ -33,99 +36,208 @@ type serviceMatch struct {
 	value string
 }
 
-type headerMatch struct {
-	name  string
-	value string
+// textMatch compares a header or a parameter.
+type textMatch struct {
+	config.HeaderMatch
 	regex *regexp.Regexp
 }
 
-func compileMatch(c *config.Match) (matcher, error) {
-	m := matcher{kind: c.Kind}
+type variableMatch struct {
+	name     string
+	variable config.Variable
+	value    string
+	regex    *regexp.Regexp
+	or       bool
+}
+
+func compileMatch(c *config.Match) (m matcher, err error) {
+	m.kind = c.Kind
 	switch c.Kind {
 	case config.MatchPrefix:
 		m.path = []byte(c.Prefix)
 	case config.MatchPath:
 		m.path = []byte(c.PathExact)
 	case config.MatchRegex:
-		re, err := regexp.Compile(c.Regex)
-		if err != nil {
+		if m.regex, err = regexp.Compile(c.Regex); err != nil {
 			return m, fmt.Errorf("match.regex: %w", err)
 		}
-		m.regex = re
 	case config.MatchHeaders:
-		if len(c.Headers) == 1 && c.Headers[0].Name == serviceHeader {
+		if isRPC(c) {
 			v := c.Headers[0].Value
 			m.service = &serviceMatch{any: v == anyService, value: v}
 			return m, nil
 		}
 	}
-	for _, h := range c.Headers {
-		hm := headerMatch{name: h.Name, value: h.Value}
-		if h.Regex {
-			re, err := regexp.Compile(h.Value)
-			if err != nil {
-				return m, fmt.Errorf("match.headers %q: %w", h.Name, err)
-			}
-			hm.regex = re
-		}
-		m.headers = append(m.headers, hm)
+	if m.headers, err = compileTexts(c.Headers); err != nil {
+		return m, fmt.Errorf("match.headers: %w", err)
 	}
-	return m, nil
+	if m.query, err = compileTexts(c.Query); err != nil {
+		return m, fmt.Errorf("match.query_parameters: %w", err)
+	}
+	m.variables, err = compileVariables(c.Variables)
+	return m, err
 }
 
-func (m *matcher) matches(r Request) bool {
-	if m.service != nil {
-		return m.service.matches(r)
+// isRPC tells MOSN's RPC rule.
+func isRPC(c *config.Match) bool {
+	if len(c.Headers) != 1 || len(c.Query)+len(c.Variables) > 0 {
+		return false
 	}
+	h := &c.Headers[0]
+	return h.Name == serviceHeader && h.Compare == config.CompareExact && !h.Invert
+}
+
+func compileTexts(list []config.HeaderMatch) ([]textMatch, error) {
+	var compiled []textMatch
+	for _, h := range list {
+		m := textMatch{HeaderMatch: h}
+		if h.Compare == config.CompareRegex {
+			re, err := regexp.Compile(h.Value)
+			if err != nil {
+				return nil, fmt.Errorf("%q: %w", h.Name, err)
+			}
+			m.regex = re
+		}
+		compiled = append(compiled, m)
+	}
+	return compiled, nil
+}
+
+func compileVariables(list []config.VariableMatch) ([]variableMatch, error) {
+	var compiled []variableMatch
+	for _, v := range list {
+		variable, ok := config.ParseVariable(v.Name)
+		if !ok {
+			return nil, fmt.Errorf("match.variables: unknown variable %q", v.Name)
+		}
+		m := variableMatch{name: v.Name, variable: variable, value: v.Value, or: v.Or}
+		if v.Compare == config.CompareRegex {
+			re, err := regexp.Compile(v.Value)
+			if err != nil {
+				return nil, fmt.Errorf("match.variables: %q: %w", v.Name, err)
+			}
+			m.regex = re
+		}
+		compiled = append(compiled, m)
+	}
+	return compiled, nil
+}
+
+func (m *matcher) matches(q *Query) bool {
+	if m.service != nil {
+		return m.service.matches(q)
+	}
+	return m.matchesPath(q) && m.matchesLists(q)
+}
+
+func (m *matcher) matchesPath(q *Query) bool {
 	switch m.kind {
 	case config.MatchPrefix:
-		if !bytes.HasPrefix(withoutQuery(r.Path()), m.path) {
-			return false
-		}
+		return bytes.HasPrefix(withoutQuery(q.Path()), m.path)
 	case config.MatchPath:
-		if !bytes.EqualFold(withoutQuery(r.Path()), m.path) {
-			return false
-		}
+		return equalFold(withoutQuery(q.Path()), m.path)
 	case config.MatchRegex:
-		if !m.regex.Match(withoutQuery(r.Path())) {
-			return false
-		}
-	}
-	for i := range m.headers {
-		if !m.headers[i].matches(r) {
-			return false
-		}
+		return m.regex.Match(withoutQuery(q.Path()))
 	}
 	return true
 }
 
-func (s *serviceMatch) matches(r Request) bool {
-	v, ok := r.Get(serviceHeader)
+func (m *matcher) matchesLists(q *Query) bool {
+	for i := range m.headers {
+		if v, ok := q.header(m.headers[i].Name); !m.headers[i].matches(v, ok) {
+			return false
+		}
+	}
+	for i := range m.query {
+		if v, ok := parameter(queryOf(q.Path()), m.query[i].Name); !m.query[i].matches(v, ok) {
+			return false
+		}
+	}
+	return m.matchesVariables(q)
+}
+
+// matchesVariables combines the results from left to right.
+func (m *matcher) matchesVariables(q *Query) bool {
+	result, or := true, false
+	for i := range m.variables {
+		v := &m.variables[i]
+		if one := v.matches(q); or {
+			result = result || one
+		} else {
+			result = result && one
+		}
+		or = v.or
+	}
+	return result
+}
+
+func (s *serviceMatch) matches(q *Query) bool {
+	v, ok := q.Get(serviceHeader)
 	if s.any {
 		return len(v) > 0
 	}
 	return ok && string(v) == s.value
 }
 
-func (h *headerMatch) matches(r Request) bool {
-	v, ok := r.Get(h.name)
-	// MOSN lets "method" stand for the pseudo-header.
-	if h.name == "method" && !ok {
-		v = r.Method()
-		ok = len(v) > 0
-	}
+// matches compares a value, or one that is absent.
+func (m *textMatch) matches(v []byte, ok bool) bool {
 	if !ok {
-		return false
+		return m.Invert && m.Compare == config.ComparePresent
 	}
-	if h.regex != nil {
-		return h.regex.Match(v)
-	}
-	return string(v) == h.value
+	return m.holds(v) != m.Invert
 }
 
-func withoutQuery(path []byte) []byte {
-	if i := bytes.IndexByte(path, '?'); i >= 0 {
-		return path[:i]
+func (m *textMatch) holds(v []byte) bool {
+	switch m.Compare {
+	case config.CompareRegex:
+		return m.regex.Match(v)
+	case config.ComparePrefix:
+		return len(v) >= len(m.Value) && string(v[:len(m.Value)]) == m.Value
+	case config.CompareSuffix:
+		return len(v) >= len(m.Value) && string(v[len(v)-len(m.Value):]) == m.Value
+	case config.ComparePresent:
+		return true
+	case config.CompareRange:
+		n, ok := wholeNumber(v)
+		return ok && n >= m.Least && n < m.Most
 	}
-	return path
+	return string(v) == m.Value
+}
+
+// wholeNumber reads a decimal number; no number is longer than its limit.
+func wholeNumber(v []byte) (int64, bool) {
+	const longest = 20
+	if len(v) > longest {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(string(v), 10, 64)
+	return n, err == nil
+}
+
+func (m *variableMatch) matches(q *Query) bool {
+	v, _ := q.Value(&m.variable)
+	if m.regex != nil {
+		return m.regex.Match(v)
+	}
+	return string(v) == m.value
+}
+
+// equalFold compares ASCII without case; paths of HTTP have nothing else.
+func equalFold(a, b []byte) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if lower(a[i]) != lower(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + ('a' - 'A')
+	}
+	return c
 }

@@ -48,7 +48,7 @@ func TestDomains(t *testing.T) {
 		".x.com": "default", "x.com": "default", "q.z.com:81": "suffix port", "q.z.com:82": "suffix any",
 		"q.z.com": "suffix any", "[::1]:80": "v6", "[::1]": "default", "": "default", "other": "default",
 	} {
-		r := table.Match(ask{path: "/", authority: authority})
+		r := table.Match(&Query{Request: ask{path: "/", authority: authority}})
 		if r == nil || r.Cluster != want {
 			t.Errorf("%q: %v, want %q", authority, r, want)
 		}
@@ -58,7 +58,7 @@ func TestDomains(t *testing.T) {
 func TestDomainsWithoutDefault(t *testing.T) {
 	table := compile(t, host("a", "a.com"))
 	for _, authority := range []string{"", "b.com", string(make([]byte, 300))} {
-		if r := table.Match(ask{path: "/", authority: authority}); r != nil {
+		if r := table.Match(&Query{Request: ask{path: "/", authority: authority}}); r != nil {
 			t.Errorf("%q goes to %q", authority, r.Cluster)
 		}
 	}
@@ -82,10 +82,10 @@ func TestMatches(t *testing.T) {
 		"any service": {headers(config.HeaderMatch{Name: "service", Value: ".*"}),
 			[]ask{{headers: map[string]string{"service": "x"}}},
 			[]ask{{}, {headers: map[string]string{"service": ""}}, {headers: map[string]string{"Service": "x"}}}},
-		"one service": {headers(config.HeaderMatch{Name: "service", Value: "a.*", Regex: true}),
+		"one service": {headers(config.HeaderMatch{Name: "service", Value: "a.*"}),
 			[]ask{{headers: map[string]string{"service": "a.*"}}},
 			[]ask{{headers: map[string]string{"service": "abc"}}, {}}},
-		"service and more": {headers(config.HeaderMatch{Name: "service", Value: "^a", Regex: true}, config.HeaderMatch{Name: "x", Value: "1"}),
+		"service and more": {headers(config.HeaderMatch{Name: "service", Value: "^a", Compare: config.CompareRegex}, config.HeaderMatch{Name: "x", Value: "1"}),
 			[]ask{{headers: map[string]string{"service": "abc", "x": "1"}}},
 			[]ask{{headers: map[string]string{"service": "abc"}}, {headers: map[string]string{"service": "b", "x": "1"}}}},
 		"prefix": {config.Match{Kind: config.MatchPrefix, Prefix: "/a"},
@@ -104,12 +104,12 @@ func TestMatches(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			table := compile(t, config.VirtualHost{Domains: []string{"*"}, Routes: []config.Route{{Match: tt.match}}})
 			for _, a := range tt.yes {
-				if table.Match(a) == nil {
+				if table.Match(&Query{Request: a}) == nil {
 					t.Errorf("%+v does not match", a)
 				}
 			}
 			for _, a := range tt.not {
-				if table.Match(a) != nil {
+				if table.Match(&Query{Request: a}) != nil {
 					t.Errorf("%+v matches", a)
 				}
 			}
@@ -123,7 +123,7 @@ func TestFirstRouteWins(t *testing.T) {
 	}
 	table := compile(t, config.VirtualHost{Domains: []string{"*"}, Routes: []config.Route{route("/a", "1"), route("/", "2"), route("/b", "3")}})
 	for path, want := range map[string]string{"/a": "1", "/b": "2", "/c": "2"} {
-		if r := table.Match(ask{path: path}); r == nil || r.Cluster != want {
+		if r := table.Match(&Query{Request: ask{path: path}}); r == nil || r.Cluster != want {
 			t.Errorf("%s: %v", path, r)
 		}
 	}
@@ -132,7 +132,7 @@ func TestFirstRouteWins(t *testing.T) {
 func TestBadPatterns(t *testing.T) {
 	for _, m := range []config.Match{
 		{Kind: config.MatchRegex, Regex: "("},
-		{Headers: []config.HeaderMatch{{Name: "x", Value: "(", Regex: true}}},
+		{Headers: []config.HeaderMatch{{Name: "x", Value: "(", Compare: config.CompareRegex}}},
 	} {
 		_, err := Compile(&config.Router{VirtualHosts: []config.VirtualHost{{Domains: []string{"*"}, Routes: []config.Route{{Match: m}}}}})
 		if err == nil {
@@ -157,9 +157,10 @@ func TestMatchAllocatesNothing(t *testing.T) {
 	}}
 	table := compile(t, host("a", "a.com:*"), host("b", "*.b.com"), rpc)
 	r := &flat{service: []byte("b"), path: []byte("/y"), authority: []byte("C.com:80")}
+	q := &Query{Request: r}
 	n := testing.AllocsPerRun(10, func() {
 		for range 1000 {
-			if table.Match(r) == nil {
+			if table.Match(q) == nil {
 				t.Fatal("no route")
 			}
 		}

@@ -51,11 +51,12 @@ func compile(settings any) (*rule, error) {
 
 type plan struct{ rule *rule }
 
-func (p plan) Instance() any { return &instance{p.rule, rand.Uint32N} }
+func (p plan) Instance() any { return &instance{rule: p.rule, random: rand.Uint32N} }
 
 type instance struct {
 	rule   *rule
 	random func(n uint32) uint32 // below n
+	query  router.Query          // of the request that is looked at
 }
 
 // delayed is the word of a request that has had its delay.
@@ -67,7 +68,10 @@ func (f *instance) OnRoute(c *filter.Call, word *int64) filter.Answer {
 	if own, ok := c.Route.FilterConfig(Name).(*rule); ok {
 		r = own
 	}
-	if r.delayPercent == 0 && r.abortPercent == 0 || r.cluster != "" && r.cluster != c.Cluster || !r.headers.Match(c.Head) {
+	if r.delayPercent == 0 && r.abortPercent == 0 || r.cluster != "" && r.cluster != c.Cluster {
+		return filter.Continue
+	}
+	if f.query.Request = c.Head; !r.headers.Match(&f.query) {
 		return filter.Continue
 	}
 	if *word != delayed && f.hits(r.delayPercent) {
