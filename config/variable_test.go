@@ -53,7 +53,7 @@ func TestRoutesDiffer(t *testing.T) {
 	first, _ := routeWith(t, base)
 	for _, other := range []string{
 		`{"redirect": {"path_redirect": "/b"}, "route": {"cluster_name": "c"}}`,
-		`{"redirect": {"path_redirect": "/a"}, "per_filter_config": {"gzip": {"gzip_level": 1}}, "route": {"cluster_name": "c"}}`,
+		`{"redirect": {"path_redirect": "/a"}, "per_filter_config": {"payload_limit": {"max_entity_size": 1}}, "route": {"cluster_name": "c"}}`,
 		`{"redirect": {"path_redirect": "/a"}, "route": {"cluster_name": "c", "hash_policy": [{"cookie": {"name": "a", "path": "/", "ttl": "1s"}}]}}`,
 	} {
 		if second, _ := routeWith(t, other); Equal(&first, &second) {
@@ -65,11 +65,10 @@ func TestRoutesDiffer(t *testing.T) {
 	}
 }
 
-// TestFiltersByRoute: per_filter_config goes on as encoding/json would have it.
+// TestFiltersByRoute: per_filter_config is read by the tables of the filters.
 func TestFiltersByRoute(t *testing.T) {
-	route, _ := routeWith(t, `{"per_filter_config": {"gzip": {"gzip_level": 3, "content_types": ["a"]}}, "route": {"cluster_name": "c"}}`)
-	settings, _ := route.Filters["gzip"].(map[string]any)
-	if settings["gzip_level"] != 3.0 || fmt.Sprint(settings["content_types"]) != "[a]" {
+	route, _ := routeWith(t, `{"per_filter_config": {"payload_limit": {"max_entity_size": 3}}, "route": {"cluster_name": "c"}}`)
+	if settings, ok := route.Filters["payload_limit"].(*PayloadLimit); !ok || settings.MaxBytes != 3 {
 		t.Errorf("settings: %v", route.Filters)
 	}
 }
