@@ -4,7 +4,6 @@ package pipeline
 
 import (
 	"github.com/sideloop/sideloop/codec"
-	"github.com/sideloop/sideloop/pipeline/convert"
 	"github.com/sideloop/sideloop/stats"
 )
 
@@ -151,7 +150,7 @@ func (e *exchange) sendHeaders(head codec.Head, body []byte, end bool) {
 
 func (e *exchange) sendHead(head codec.Head, body []byte, end bool) {
 	if e.from == codec.Bolt && e.to == codec.HTTP2 {
-		convert.SetAuthority(head, e.request.Host().Authority)
+		head = e.worker.convert.WithAuthority(head, e.request.Host().Authority)
 	}
 	e.up.SendHeaders(head, body, end)
 }
