@@ -3,7 +3,7 @@
 # Everything needs Go and make; `make test` runs more where more is installed
 # and says what it left out.
 
-.PHONY: build run docs test test-interop soak fuzz bench bench-deps clean
+.PHONY: build run docs test test-interop soak fuzz bench bench-micro bench-deps clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
@@ -39,6 +39,11 @@ fuzz:
 bench: build bench-deps
 	mkdir -p bench/out
 	bin/loopbench suite --html bench/out/suite.html --markdown bench/out/suite.md --json bench/out/runs $(BENCHFLAGS)
+
+# The hot functions one by one, as benchstat reads it: COUNT runs of each.
+COUNT ?= 6
+bench-micro:
+	go test -run '^$$' -bench . -benchtime 100ms -count $(COUNT) ./codec/... ./eventloop ./pipeline/... ./cluster/...
 
 # The peers that are not in the repository.
 bench-deps:
