@@ -61,6 +61,27 @@ func TestBufferGrows(t *testing.T) {
 	}
 }
 
+// A connection whose output grows to what it holds at most, turn by turn, finds
+// all it needs among what is kept.
+func TestBuffersAreReused(t *testing.T) {
+	l := new(Loop)
+	c := &Conn{loop: l}
+	turn := func() {
+		for range 60 {
+			c.room(1 << 10)
+			c.out.B = c.out.B[:len(c.out.B)+1<<10]
+		}
+		c.dropOutput()
+	}
+	turn()
+	if n := testing.AllocsPerRun(100, turn); n != 0 {
+		t.Errorf("%v allocations per turn", n)
+	}
+	if size := bufferMin << c.usual; size != 64<<10 {
+		t.Errorf("the next buffer begins with %d bytes", size)
+	}
+}
+
 func BenchmarkBuffer(b *testing.B) {
 	var kept buffers
 	b.ReportAllocs()
