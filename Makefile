@@ -3,10 +3,18 @@
 # Everything needs Go and make; `make test` runs more where more is installed
 # and says what it left out.
 
-.PHONY: build run docs test test-interop soak fuzz bench bench-deps clean
+.PHONY: build profile run docs test test-interop soak fuzz bench bench-micro bench-deps clean
 
+# The proxy is compiled by a profile of its hot paths: 10 % less user time, and a
+# first build that takes about twice as long. `go build ./cmd/sideloop` does
+# without.
 build:
-	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/loopbench
+	CGO_ENABLED=0 go build -trimpath -pgo=cmd/sideloop/hot.pgo -o bin/ ./cmd/sideloop
+
+# That profile, made anew.
+profile:
+	scripts/pgo.sh
 
 # Two sidecars in one process, a Bolt echo service and a first call, until
 # Ctrl-C.
@@ -39,6 +47,11 @@ fuzz:
 bench: build bench-deps
 	mkdir -p bench/out
 	bin/loopbench suite --html bench/out/suite.html --markdown bench/out/suite.md --json bench/out/runs $(BENCHFLAGS)
+
+# The hot functions one by one, as benchstat reads it: COUNT runs of each.
+COUNT ?= 6
+bench-micro:
+	go test -run '^$$' -bench . -benchtime 100ms -count $(COUNT) ./codec/... ./eventloop ./pipeline/... ./cluster/...
 
 # The peers that are not in the repository.
 bench-deps:

@@ -212,7 +212,7 @@ func (c *Conn) end(cause Cause, err error) {
 
 func (c *Conn) dropInput() {
 	if c.in != nil {
-		c.loop.pool.Put(c.in)
+		c.loop.buffers.put(c.in)
 		c.in, c.read = nil, 0
 	}
 }

@@ -67,6 +67,7 @@ type Conn struct {
 	high int
 	low  int
 
+	usual   uint8 // the class of buffers that held what was sent last
 	phase   phase
 	cause   Cause // why it ended, or is about to
 	notices noticeSet

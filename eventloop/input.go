@@ -71,10 +71,13 @@ func (c *Conn) offer(b []byte) (n int) {
 // offer and one more read.
 func (c *Conn) keep(b []byte) {
 	if c.in == nil {
-		c.in = c.loop.pool.Get()
+		c.in = c.loop.buffers.get(len(b))
 	} else if c.read > 0 {
 		c.in.B = append(c.in.B[:0], c.in.B[c.read:]...)
 		c.read = 0
+	}
+	if cap(c.in.B)-len(c.in.B) < len(b) {
+		c.in = c.loop.buffers.grow(c.in, len(b))
 	}
 	c.in.B = append(c.in.B, b...)
 }
@@ -90,7 +93,7 @@ func (c *Conn) offerKept() {
 		if n < len(buf.B) && c.phase == phaseOpen {
 			c.in, c.read = buf, n
 		} else {
-			c.loop.pool.Put(buf)
+			c.loop.buffers.put(buf)
 		}
 	}
 	if c.finHeld && c.in == nil && !c.paused && c.phase == phaseOpen {

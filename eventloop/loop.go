@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/valyala/bytebufferpool"
 	"golang.org/x/sys/unix"
 )
 
@@ -42,7 +41,7 @@ type Loop struct {
 	ahead     lookahead
 	tasks     taskList
 	dirty     []*Conn // connections with output or a new read mask, in order
-	pool      bytebufferpool.Pool
+	buffers   buffers
 	scratch   []byte        // what Extend returns on a closed connection
 	views     [2]unix.Iovec // of the writev in progress
 	table     connTable

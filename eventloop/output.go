@@ -123,31 +123,25 @@ func (c *Conn) appended(n int) {
 
 // room makes place for n more bytes. Bytes already taken by the kernel are
 // overwritten once they are the larger part, so that moving the rest costs no
-// more than sending it did.
+// more than sending it did. A connection mostly sends as much as the last time,
+// so its buffer begins with that size.
 func (c *Conn) room(n int) {
 	if c.out == nil {
-		c.out = c.loop.pool.Get()
+		c.out = c.loop.buffers.get(max(n, bufferMin<<c.usual))
+		return
 	}
 	b := c.out.B
-	if cap(b)-len(b) < n && c.sent > len(b)/2 {
-		b = append(b[:0], b[c.sent:]...)
+	if cap(b)-len(b) >= n {
+		return
+	}
+	if c.sent > len(b)/2 {
+		c.out.B = append(b[:0], b[c.sent:]...)
 		c.sent = 0
 	}
-	if need := len(b) + n; need > cap(b) {
-		grown := make([]byte, len(b), max(need, 2*cap(b), outputMin))
-		copy(grown, b)
-		b = grown
+	if cap(b)-len(c.out.B) < n {
+		c.out = c.loop.buffers.grow(c.out, n)
 	}
-	c.out.B = b
 }
-
-const (
-	// outputMin is the first size of an output buffer: a few small frames.
-	outputMin = 1 << 10
-	// outputKept is the largest buffer that is kept for reuse: a connection at
-	// its high watermark may have one, with as much again to grow into.
-	outputKept = 1 << 20
-)
 
 // pending is what is to be sent.
 func (c *Conn) pending() []byte {
@@ -157,15 +151,13 @@ func (c *Conn) pending() []byte {
 	return c.out.B[c.sent:]
 }
 
-// dropOutput gives the output buffer back. One that a stuck peer made grow is
-// left to the collector instead.
+// dropOutput gives the output buffer back.
 func (c *Conn) dropOutput() {
 	if c.out == nil {
 		return
 	}
-	if cap(c.out.B) <= outputKept {
-		c.loop.pool.Put(c.out)
-	}
+	c.usual = uint8(min(classOf(len(c.out.B)), bufferClasses-1))
+	c.loop.buffers.put(c.out)
 	c.out, c.sent = nil, 0
 }
 

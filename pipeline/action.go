@@ -134,13 +134,13 @@ func (e *exchange) readdress(a *router.Action, q *router.Query, head codec.Head,
 	return to.End()
 }
 
-// setAuthority names the host that was chosen.
-func (e *exchange) setAuthority(head codec.Head, h *cluster.Host) {
+// withAuthority returns head naming the host that was chosen, until the next call.
+func (e *exchange) withAuthority(head codec.Head, h *cluster.Host) codec.Head {
 	name := h.Authority
 	if e.authority == authorityOfHost && len(h.Name) > 0 {
 		name = h.Name
 	}
-	convert.SetAuthority(head, name)
+	return e.worker.convert.WithAuthority(head, name)
 }
 
 // replyHead returns the head of a reply as the client gets it. It is changed

@@ -99,7 +99,7 @@ func (e *exchange) sendHeaders(head codec.Head, body []byte, end bool) {
 
 func (e *exchange) sendHead(s codec.Stream, r *cluster.Request, head codec.Head, body []byte, end bool) {
 	if e.authority == authorityOfHost || e.authority == authorityOwn && e.from == codec.Bolt && e.to == codec.HTTP2 {
-		e.setAuthority(head, r.Host())
+		head = e.withAuthority(head, r.Host())
 	}
 	s.SendHeaders(head, body, end)
 }

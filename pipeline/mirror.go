@@ -134,7 +134,7 @@ func (m *mirror) OnStream(s codec.Stream) {
 	if m.request.Protocol == codec.Bolt {
 		convert.SetBodyLength(head, len(m.sent.bytes()))
 	} else if len(head.Authority()) == 0 {
-		convert.SetAuthority(head, m.request.Host().Authority)
+		head = m.worker.convert.WithAuthority(head, m.request.Host().Authority)
 	}
 	alone := m.request.Protocol == codec.Bolt && head.OneWay()
 	s.SendHeaders(head, m.sent.bytes(), trailers == nil)

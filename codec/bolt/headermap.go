@@ -46,14 +46,31 @@ func nextString(b []byte) (s, rest []byte, ok bool) {
 	return b[:n:n], b[n:], true
 }
 
+// skip returns where the string that begins at i ends, -1 if that is not within
+// the map. A length of null counts as none.
+func (m HeaderMap) skip(i int) int {
+	if len(m)-i < 4 {
+		return -1
+	}
+	n := binary.BigEndian.Uint32(m[i:])
+	if n == nullLength {
+		return i + 4
+	}
+	if uint64(n) > uint64(len(m)-i-4) {
+		return -1
+	}
+	return i + 4 + int(n)
+}
+
 // Valid tells whether the map's lengths add up to its size.
 func (m HeaderMap) Valid() bool {
-	for len(m) > 0 {
-		_, rest, ok := m.Next()
-		if !ok {
+	for i := 0; i < len(m); {
+		if i = m.skip(i); i >= 0 {
+			i = m.skip(i)
+		}
+		if i < 0 {
 			return false
 		}
-		m = rest
 	}
 	return true
 }
@@ -61,18 +78,25 @@ func (m HeaderMap) Valid() bool {
 // Get returns the first value under key, compared exactly. A null value counts
 // as absent.
 func (m HeaderMap) Get(key string) ([]byte, bool) {
-	for len(m) > 0 {
-		p, rest, ok := m.Next()
-		if !ok {
+	for i := 0; i < len(m); {
+		value := m.skip(i)
+		if value < 0 {
 			return nil, false
 		}
-		if p.Value != nil && p.Key != nil && string(p.Key) == key {
-			return p.Value, true
+		end := m.skip(value)
+		if end < 0 {
+			return nil, false
 		}
-		m = rest
+		if value-i == 4+len(key) && string(m[i+4:value]) == key && !m.null(i) && !m.null(value) {
+			return m[value+4 : end : end], true
+		}
+		i = end
 	}
 	return nil, false
 }
+
+// null tells that the string that begins at i is null.
+func (m HeaderMap) null(i int) bool { return binary.BigEndian.Uint32(m[i:]) == nullLength }
 
 // AppendPair appends the encoding of one pair to dst; nil stands for null.
 func AppendPair(dst []byte, key, value []byte) []byte {

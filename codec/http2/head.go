@@ -30,8 +30,8 @@ type Head struct {
 	// the message, else codec.BodyUnknown.
 	ContentLength int64
 
-	// common is set in a head that the loop's connections share. It never
-	// changes, and lives as long as somebody refers to it.
+	// common is what a frozen head is the head of. A copy of the struct is not
+	// frozen.
 	common *common
 }
 
@@ -150,7 +150,7 @@ const fieldSize = int(unsafe.Sizeof(hpack.Field{}))
 
 // Copy implements codec.Head.
 func (h *Head) Copy(a *codec.Arena) codec.Head {
-	if h.common != nil {
+	if h.Frozen() {
 		return h
 	}
 	dst, _ := a.Head(codec.HTTP2).(*Head)

@@ -124,7 +124,7 @@ func (c *conn) remember(m *message) *Head {
 // appendHead appends the header block of a head, made by encode unless it is
 // known.
 func (c *conn) appendHead(b []byte, h *Head, encode func(*conn, []byte, *Head) []byte) []byte {
-	if h.common == nil {
+	if !h.Frozen() {
 		return encode(c, b, h)
 	}
 	before := c.enc.Changes()
@@ -228,10 +228,11 @@ func (e *encoded) put(h *Head, changes uint32, block []byte) {
 	*at = encodedHead{h, changes, append(at.block[:0], block...)}
 }
 
-// common is a head of its own, without any connection's buffers, which never
-// changes.
+// common is a frozen head.
 type common struct {
-	head Head
+	head     Head
+	variants []*Head // of WithAuthority
+	// Of those that connections remember:
 	hash uint64
 	uses int // decodedBlocks that refer to it
 }

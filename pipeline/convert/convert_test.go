@@ -80,7 +80,7 @@ func TestRequestToHTTP2IsMOSNs(t *testing.T) {
 		t.Errorf("%s %s %s", got.MethodName, got.Scheme, got.PathName)
 	}
 	want := []string{
-		"protocol: 1", "cmdtype: 1", "cmdcode: 1", "version: 1", "requestid: 7", "codec: 11",
+		"protocol: 1", "cmdtype: 1", "cmdcode: 1", "version: 1", "requestid: 0", "codec: 11",
 		"timeout: 3000", "contentlen: 5", "classname: a.B", "service: com.x.Y:1.0", "content-length: 5",
 	}
 	if d := cmp.Diff(want, dump(got)); d != "" {

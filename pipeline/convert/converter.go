@@ -23,6 +23,9 @@ type Converter struct {
 	local    localBuilder
 	view     boltView
 	editors  editors
+	memo     memo
+	// authority is the latest head of WithAuthority that is not remembered.
+	authority http2.Head
 }
 
 // Request returns h as the head of a request in protocol to, h itself where
@@ -32,11 +35,11 @@ func (c *Converter) Request(h codec.Head, to codec.Protocol) (codec.Head, codec.
 	switch h := h.(type) {
 	case *bolt.Head:
 		if to == codec.HTTP2 {
-			return c.requestToHTTP2(h), codec.ReasonNone
+			return c.memo.toHTTP2(c, h, kindRequest, Asked{}), codec.ReasonNone
 		}
 	case *http2.Head:
 		if to == codec.Bolt {
-			return c.requestToBolt(h)
+			return c.memo.requestToBolt(c, h)
 		}
 		return withoutBoltHeader(&c.request.fields, h), codec.ReasonNone
 	}
@@ -50,11 +53,11 @@ func (c *Converter) Reply(h codec.Head, to codec.Protocol, asked Asked) (convert
 	switch h := h.(type) {
 	case *bolt.Head:
 		if to == codec.HTTP2 {
-			return c.replyToHTTP2(h, asked), !asked.Head, codec.ReasonNone
+			return c.memo.toHTTP2(c, h, kindReply, asked), !asked.Head, codec.ReasonNone
 		}
 	case *http2.Head:
 		if to == codec.Bolt {
-			return c.replyToBolt(h)
+			return c.memo.replyToBolt(c, h)
 		}
 		return withoutBoltHeader(&c.reply.fields, h), true, codec.ReasonNone
 	}
@@ -110,11 +113,13 @@ func SetBodyLength(h codec.Head, n int) {
 	}
 }
 
-// SetAuthority names the host that a request converted from Bolt goes to.
-func SetAuthority(h codec.Head, authority []byte) {
+// WithAuthority returns the head of a request converted from Bolt, naming the
+// host that it goes to. It is valid as long as h, until the next call.
+func (c *Converter) WithAuthority(h codec.Head, authority []byte) codec.Head {
 	if h, ok := h.(*http2.Head); ok {
-		h.AuthorityName = authority
+		return h.WithAuthority(authority, &c.authority)
 	}
+	return h
 }
 
 // maxBoltContent is the longest content that Java peers can be told of.

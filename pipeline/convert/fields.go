@@ -54,13 +54,18 @@ func (b *fieldBuilder) lower(key []byte) []byte {
 	return b.bytes[start:len(b.bytes):len(b.bytes)]
 }
 
+// noID stands for the request id, which belongs to one connection: receivers put
+// their own in its place. One that counted up would make every header block
+// different, and fill both sides' tables with fields that never come again.
+var noID = []byte("0")
+
 // properties adds the frame fields that requests and replies share.
 func (b *fieldBuilder) properties(h *bolt.Head) {
 	b.number(nameProtocol, int64(h.Version))
 	b.number(nameType, int64(h.Type))
 	b.number(nameCommand, int64(h.Command))
 	b.number(nameVersion, int64(h.Ver2))
-	b.number(nameRequestID, int64(h.ID))
+	b.add(nameRequestID, noID)
 	b.number(nameCodec, int64(h.Codec))
 }
 

@@ -12,11 +12,11 @@ import (
 // services.
 var replyClass = []byte("com.alipay.sofa.rpc.core.response.SofaResponse")
 
-func (c *Converter) replyToHTTP2(h *bolt.Head, asked Asked) *http2.Head {
+func (c *Converter) replyToHTTP2(h *bolt.Head, sidecar bool) *http2.Head {
 	b := &c.reply.fields
 	b.reset()
 	b.head.Status = 200
-	if !asked.Sidecar {
+	if !sidecar {
 		b.head.Status = httpStatus(h)
 	}
 	b.head.ContentLength = int64(h.ContentLength)
@@ -26,7 +26,7 @@ func (c *Converter) replyToHTTP2(h *bolt.Head, asked Asked) *http2.Head {
 	b.number(nameStatusTime, 0)
 	b.pairs(h)
 	b.number("content-length", int64(h.ContentLength))
-	if t := mediaType(h.Codec); t != nil && !asked.Sidecar {
+	if t := mediaType(h.Codec); t != nil && !sidecar {
 		b.add("content-type", t)
 	}
 	return &b.head

@@ -44,7 +44,7 @@ func (c *Converter) View(h codec.Head, to codec.Protocol) (v View, head codec.He
 		}
 		return h, head, codec.ReasonNone
 	}
-	converted, r := c.requestToBolt(hh)
+	converted, r := c.memo.requestToBolt(c, hh)
 	if r != codec.ReasonNone {
 		return nil, nil, r
 	}

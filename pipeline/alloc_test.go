@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build !race
+
+package pipeline_test
+
+import "testing"
+
+// TestExchangeAllocatesNothing sends thousands of requests through a worker from
+// every protocol to every protocol.
+func TestExchangeAllocatesNothing(t *testing.T) {
+	for _, r := range rigs {
+		t.Run(r.name, func(t *testing.T) {
+			g := newRig(t, r.down, r.up, 1<<10)
+			var allocs float64
+			g.on(func() {
+				for range 50 {
+					g.round()
+				}
+				allocs = testing.AllocsPerRun(50, g.round)
+			})
+			if perRequest := allocs / float64(len(g.callers)); perRequest > 0.02 {
+				t.Errorf("%.3f allocations per request", perRequest)
+			}
+			if n, want := g.answered(), (1+50+51)*len(g.callers); n != want {
+				t.Errorf("%d of %d requests were answered", n, want)
+			}
+		})
+	}
+}
