@@ -3,11 +3,14 @@
 package cluster
 
 import (
+	"net"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/sideloop/sideloop/codec"
 	"github.com/sideloop/sideloop/config"
+	"github.com/sideloop/sideloop/eventloop"
 )
 
 // DefaultIdleTimeout closes upstream connections that carry nothing.
@@ -36,12 +39,39 @@ type Cluster struct {
 	// requests; each is nil where they are not.
 	Check   *config.HealthCheck
 	Outlier *config.OutlierDetection
+	// Security encrypts connections to the hosts; nil leaves them in plain
+	// text.
+	Security Security
+	// Transport tells apart ways to secure connections: where it changes, those
+	// from before carry no further request.
+	Transport string
 
 	// Zone is where this proxy is; it counts where Balancing prefers it.
 	Zone string
 	// index is made of all of the above, nil in a Cluster that was not made by
 	// New, With, Mark or Judged.
 	index *index
+}
+
+// Security says how connections are encrypted. Its method is called on loops.
+type Security interface {
+	Secure(*Host, codec.Protocol) *eventloop.ClientTLS
+}
+
+// transport is the Transport of connections to one host.
+func (c *Cluster) transport(h *Host) string {
+	if h.Plain {
+		return ""
+	}
+	return c.Transport
+}
+
+// secure is how a connection to a host is encrypted, nil for plain text.
+func (c *Cluster) secure(h *Host, p codec.Protocol) *eventloop.ClientTLS {
+	if c.Security == nil || h.Plain {
+		return nil
+	}
+	return c.Security.Secure(h, p)
 }
 
 // Host is one upstream address. It never changes.
@@ -61,6 +91,12 @@ type Host struct {
 	Labels map[string]string
 	// Name is the host's own name, empty where it has none.
 	Name []byte
+	// ServerName is what TLS asks for and verifies where the cluster says
+	// nothing.
+	ServerName string
+	// Plain is a host that is spoken to in plain text whatever its cluster
+	// says.
+	Plain bool
 	// Down is why the host is not to be chosen, 0 for a healthy one.
 	Down Down
 }
@@ -181,9 +217,21 @@ const unixAuthority = "localhost"
 
 // NewHost returns the host that h describes.
 func NewHost(h *config.Host) *Host {
-	n := &Host{Network: "tcp", Address: h.Address, Authority: []byte(h.Address), Weight: h.Weight, Labels: h.Metadata, Name: []byte(h.Hostname)}
+	n := &Host{Network: "tcp", Address: h.Address, Authority: []byte(h.Address), Weight: h.Weight, Labels: h.Metadata, Name: []byte(h.Hostname), Plain: h.Plain}
 	if strings.HasPrefix(h.Address, "/") || strings.HasPrefix(h.Address, "@") {
 		n.Network, n.Authority = "unix", []byte(unixAuthority)
 	}
+	if n.ServerName = h.Hostname; n.ServerName == "" {
+		n.ServerName = addressName(h.Address)
+	}
 	return n
+}
+
+// addressName is the host of an address.
+func addressName(address string) string {
+	name, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	return name
 }

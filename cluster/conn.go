@@ -26,6 +26,7 @@ type conn struct {
 	closed   bool         // the session has been closed
 	reason   codec.Reason // why
 	idleFrom int64        // loop time since which nothing is in flight
+	spoke    bool         // the peer has sent anything
 	trial    bool         // not in service before its host gives a sign of life
 	life     life
 
@@ -105,6 +106,7 @@ func (c *conn) OnData(_ *eventloop.Conn, b []byte) int {
 		return len(b)
 	}
 	c.alive()
+	c.spoke = true
 	n := c.session.Feed(b, c.pool.manager.loop.Now())
 	if c.shut {
 		return len(b)
@@ -159,9 +161,13 @@ func (c *conn) OnPeerClosed(*eventloop.Conn) {
 }
 
 // OnClose implements eventloop.Handler.
-func (c *conn) OnClose(*eventloop.Conn, eventloop.Cause) {
+func (c *conn) OnClose(_ *eventloop.Conn, cause eventloop.Cause) {
 	if !c.closed {
 		r := codec.UpstreamClosed
+		if cause == eventloop.CauseTLS && !c.spoke {
+			r = codec.UpstreamTLSFailed
+			c.pool.rejected()
+		}
 		if c.shut && c.reason != codec.ReasonNone {
 			r = c.reason
 		}

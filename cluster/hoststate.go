@@ -137,7 +137,11 @@ func (s *hostState) adopt(c *Cluster, h *Host, now int64) {
 	}
 	s.down = h.Down != 0
 	for _, p := range s.pools {
-		if p != nil {
+		switch {
+		case p == nil || p.retired:
+		case p.cluster.transport(p.host) != c.transport(h):
+			p.retire() // its connections are not secured as they should be
+		default:
 			p.adopt(c, h)
 		}
 	}

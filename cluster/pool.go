@@ -3,6 +3,7 @@
 package cluster
 
 import (
+	"errors"
 	"time"
 
 	"github.com/bytedance/gopkg/lang/fastrand"
@@ -201,6 +202,7 @@ func (p *pool) startDial() {
 		Network: p.host.Network,
 		Address: p.host.dialAddress(),
 		Timeout: p.cluster.ConnectTimeout,
+		TLS:     p.cluster.secure(p.host, p.protocol),
 	}, p)
 }
 
@@ -250,11 +252,22 @@ func (p *pool) unresponsive() {
 // OnDialFailed implements eventloop.DialHandler.
 func (p *pool) OnDialFailed(err error) {
 	p.total.release()
-	if isTimeout(err) {
+	switch {
+	case errors.Is(err, eventloop.ErrHandshake):
+		p.dialFailed(codec.UpstreamTLSFailed)
+	case isTimeout(err):
 		p.dialFailed(codec.ConnectTimeout)
-	} else {
+	default:
 		p.dialFailed(codec.ConnectFailed)
 	}
+}
+
+// rejected follows a host that refused our part of the TLS handshake, which in
+// TLS 1.3 is known only after ours is done.
+func (p *pool) rejected() {
+	p.failures++
+	p.failure = codec.UpstreamTLSFailed
+	p.dialAt = p.manager.loop.Now() + int64(jitter(backoff[min(p.failures, len(backoff)-1)]))
 }
 
 // dialFailed ends a dial that led to nothing. What waits fails with it, unless

@@ -72,7 +72,7 @@ func (ts *targets) find(c *Cluster, address []byte) (*target, codec.Reason) {
 		at = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), at.Port())
 	}
 	text := at.String()
-	t := &target{host: &Host{Network: "tcp", Address: text, Authority: []byte(text)}, state: &hostState{usual: new(usually)}, used: now}
+	t := &target{host: &Host{Network: "tcp", Address: text, Authority: []byte(text), ServerName: at.Addr().String()}, state: &hostState{usual: new(usually)}, used: now}
 	if ts.byName == nil {
 		ts.byName = make(map[string]*target)
 	}

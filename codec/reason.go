@@ -38,6 +38,7 @@ const (
 	RateLimited
 	FaultAbort
 	Overloaded
+	UpstreamTLSFailed
 	ReasonCount
 )
 
@@ -120,6 +121,7 @@ var reasons = [ReasonCount]reasonRow{
 	Draining:              {"draining", "the proxy is shutting down", 503, grpcUnavailable, h2RefusedStream, BoltBusy},
 	Internal:              {"internal", "a fault inside the proxy; see its log", 500, grpcInternal, h2InternalError, BoltServerException},
 	TunnelRefused:         {"tunnel_refused", "the listener takes no CONNECT, or the route leads to hosts that cannot have it; see extend_config.Http2.allow_connect", 501, grpcUnimplemented, h2Cancel, BoltNoProcessor},
+	UpstreamTLSFailed:     {"upstream_tls_failed", "the upstream host was connected to, but the TLS handshake failed; compare tls_context with the host's certificate", 502, grpcUnavailable, h2Cancel, BoltNoProcessor},
 	TunnelUnsupported:     {"tunnel_unsupported", "the upstream host takes no extended CONNECT; its SETTINGS do not announce RFC 8441", 502, grpcUnimplemented, h2Cancel, BoltNoProcessor},
 	AccessDenied:          {"access_denied", "the client's address may not use the listener; see ip_access", 403, grpcPermissionDenied, h2Cancel, BoltServerException},
 	RateLimited:           {"rate_limited", "the request is over a rate; see local_rate_limit and flowControlFilter", 429, grpcUnavailable, h2EnhanceYourCalm, BoltBusy},

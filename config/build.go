@@ -19,6 +19,8 @@ type builder struct {
 	// prefix is the place of the file that is being read within the main one.
 	prefix  string
 	routers routerSet
+	// common is the cluster manager's TLS.
+	common *TLS
 }
 
 // place is where an object stands in the whole configuration.

@@ -5,6 +5,7 @@ package config
 // clusters reads the clusters of the file, or those of the directory that it
 // names.
 func (b *builder) clusters(v view) []Cluster {
+	b.common = b.tls(v, "tls_context", clientSide)
 	var list []Cluster
 	names := make(map[string]string)
 	add := func(v view) {
@@ -46,8 +47,14 @@ func (b *builder) cluster(v view) Cluster {
 		c.Keepalive.Timeout, _ = k.duration("timeout")
 	}
 	c.HTTP2 = v.child("extend_config").child("Http2").http2Limits()
+	if c.TLS = b.tls(v, "tls_context", clientSide); c.TLS == nil && v.flag("cluster_manager_tls") {
+		if c.TLS = b.common; c.TLS == nil {
+			v.warnf("cluster_manager_tls", "the cluster manager has no tls_context that is on; connections are in plain text")
+		}
+	}
 	for _, h := range v.children("hosts") {
 		c.Hosts = append(c.Hosts, b.host(h))
+		b.hostName(h, c.TLS, &c.Hosts[len(c.Hosts)-1])
 	}
 	b.balancing(v, &c)
 	if h := v.child("health_check"); h.n != nil && !h.n.neutral() {
@@ -69,7 +76,7 @@ const (
 )
 
 func (b *builder) host(v view) Host {
-	h := Host{Address: v.text("address"), Hostname: v.text("hostname"), Weight: v.uint32("weight"), Metadata: v.labels(), Path: b.place(v)}
+	h := Host{Address: v.text("address"), Hostname: v.text("hostname"), Weight: v.uint32("weight"), Metadata: v.labels(), Plain: v.flag("tls_disable"), Path: b.place(v)}
 	if clamped := min(max(h.Weight, weightMin), weightMax); clamped != h.Weight {
 		v.warnf("weight", "a weight is within %d and %d; %d is taken as %d", weightMin, weightMax, h.Weight, clamped)
 		h.Weight = clamped

@@ -58,6 +58,14 @@ func (b *builder) listener(v view) Listener {
 	}
 	for _, chain := range chains {
 		l.Proxy = b.chain(chain, &l)
+		l.TLS = b.serverTLS(chain)
+	}
+	l.Inspector = v.flag("inspector")
+	for i := range l.TLS {
+		l.Inspector = l.Inspector || l.TLS[i].Fallback
+	}
+	if len(l.TLS) == 0 {
+		l.Inspector = false // nothing to tell apart
 	}
 	l.StreamFilters = b.streamFilters(v)
 	return l

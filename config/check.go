@@ -75,6 +75,10 @@ func (c *checker) object(o *object, n *node, path string, quiet bool) {
 	if !c.expect(n, objectNode, path, o.name) {
 		return
 	}
+	if o.switchedBy != "" {
+		on := n.member(o.switchedBy)
+		quiet = quiet || on == nil || on.text != "true"
+	}
 	seen := make(map[*key]position, len(n.members))
 	for i, m := range n.members {
 		k := o.key(m.name)

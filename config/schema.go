@@ -59,6 +59,9 @@ type object struct {
 	// name stands in messages, with its article: "a listener".
 	name string
 	keys []key
+	// switchedBy is the flag without which none of the keys has an effect, so
+	// that nothing of them is reported as not implemented.
+	switchedBy string
 }
 
 // key is one key of an object. A status other than implemented is reported

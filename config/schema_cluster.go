@@ -53,7 +53,7 @@ var clusterObject = &object{name: "a cluster", keys: []key{
 	{name: "lb_subset_config", kind: objectKind, object: subsetObject, doc: "Subsets of hosts by their labels, for routes with a metadata_match."},
 	{name: "original_dst_lb_config", kind: objectKind, object: originalDestinationObject, doc: "Settings of ORIGINAL_DST."},
 	{name: "common_lb_config", kind: objectKind, object: commonBalancingObject, doc: "What holds for every policy; Envoy's, MOSN has none."},
-	{name: "cluster_manager_tls", kind: flagKind, status: ignored, doc: "Use the cluster manager's tls_context."},
+	{name: "cluster_manager_tls", kind: flagKind, doc: "Use the cluster manager's tls_context, unless the cluster has its own."},
 	{name: "tls_context", kind: objectKind, object: tlsObject, doc: "TLS toward the hosts."},
 	{name: "hosts", kind: objectsKind, object: hostObject, doc: "The hosts."},
 	{name: "connect_timeout", kind: durationKind, fallback: `"10s"`, doc: "Bound on making a connection; 0 is the default."},
@@ -73,11 +73,11 @@ var clusterObject = &object{name: "a cluster", keys: []key{
 
 var hostObject = &object{name: "a host", keys: []key{
 	{name: "address", kind: textKind, required: true, doc: "\"ip:port\", \"name:port\", or the path of a Unix socket."},
-	{name: "hostname", kind: textKind, doc: "Name of the host."},
+	{name: "hostname", kind: textKind, doc: "Name of the host, which TLS asks for and verifies where no server_name is given."},
 	{name: "weight", kind: integerKind, max: math.MaxUint32, fallback: `1`, doc: "Weight, clamped to 1..128; the host's part of the requests in relation to those of others."},
 	{name: "metadata", kind: objectKind, object: metadataObject, doc: "Labels of the host; subsets choose by them, and \"zone\" is where it is."},
 	{name: "meta_data", kind: textMapKind, doc: "Labels of the host, as in MOSN 0.1 and 0.2; metadata counts where both have one."},
-	{name: "tls_disable", kind: flagKind, status: ignored, doc: "No TLS toward this host."},
+	{name: "tls_disable", kind: flagKind, doc: "No TLS toward this host."},
 }}
 
 var clusterSpecObject = &object{name: "a cluster's spec", keys: []key{

@@ -65,7 +65,6 @@ var serverObject = &object{name: "a server", keys: []key{
 }}
 
 // listenerObject: use_original_dst is a boolean in MOSN 0.x and a string later.
-// inspector only matters where TLS is on, which is refused by itself.
 var listenerObject = &object{name: "a listener", keys: []key{
 	{name: "name", kind: textKind, doc: "Name in logs and metrics; the address by default."},
 	{name: "type", kind: textKind, values: named("ingress", "egress"), unknown: differs, status: ignored, doc: "Direction of the traffic; MOSN uses it in traces."},
@@ -81,7 +80,7 @@ var listenerObject = &object{name: "a listener", keys: []key{
 	{name: "listener_filters", kind: objectsKind, object: listenerFilterObject, doc: "Filters that run before the first byte is read."},
 	{name: "filter_chains", kind: objectsKind, object: filterChainObject, required: true, doc: "Exactly one chain of network filters."},
 	{name: "stream_filters", kind: objectsKind, object: streamFilterObject, doc: "Filters of requests, in their order."},
-	{name: "inspector", kind: flagKind, status: differs, note: "without TLS there is nothing to tell apart; only plain text is accepted", doc: "Accept TLS and plain text on one port."},
+	{name: "inspector", kind: flagKind, doc: "Accept TLS and plain text on one port, told apart by the first byte."},
 	{name: "connection_idle_timeout", kind: durationKind, doc: "How long a client connection may be idle; MOSN's default is 90s."},
 	{name: "default_read_buffer_size", kind: integerKind, max: math.MaxInt32, status: ignored, doc: "First size of MOSN's read buffer."},
 	{name: "reuseport", kind: flagKind, status: ignored, doc: "SO_REUSEPORT, which MOSN sets for UDP only."},
@@ -121,34 +120,6 @@ var filterChainObject = &object{name: "a filter chain", keys: []key{
 	{name: "tls_context_set", kind: objectsKind, object: tlsObject, doc: "Several certificates, chosen by server name."},
 	{name: "filters", kind: objectsKind, object: networkFilterObject, required: true, doc: "The network filters; one of them is the proxy."},
 }}
-
-// tlsObject has no effect in MOSN unless status is true, so nothing else in it
-// is reported.
-var tlsObject = &object{name: "a TLS context", keys: []key{
-	{name: "status", kind: flagKind, status: refused, note: "TLS is not implemented; connections would be in plain text", doc: "Whether TLS is on."},
-	{name: "type", kind: textKind, status: ignored, doc: "Registered provider of the settings."},
-	{name: "server_name", kind: textKind, status: ignored, doc: "Name to send and to verify, or that selects the certificate."},
-	{name: "ca_cert", kind: textKind, status: ignored, doc: "Certificates to trust: a path or PEM text."},
-	{name: "cert_chain", kind: textKind, status: ignored, doc: "Own certificate: a path or PEM text."},
-	{name: "private_key", kind: textKind, status: ignored, doc: "Key of the own certificate: a path or PEM text."},
-	{name: "verify_client", kind: flagKind, status: ignored, doc: "Verify a certificate that the client sends."},
-	{name: "verify_server", kind: flagKind, status: ignored, doc: "Verify the server's certificate (MOSN 0.x)."},
-	{name: "require_client_cert", kind: flagKind, status: ignored, doc: "Refuse clients without a certificate."},
-	{name: "insecure_skip", kind: flagKind, status: ignored, doc: "Do not verify the server."},
-	{name: "cipher_suites", kind: textKind, status: ignored, doc: "Cipher suites, joined by colons."},
-	{name: "ecdh_curves", kind: textKind, status: ignored, doc: "Curves, joined by commas."},
-	{name: "min_version", kind: textKind, status: ignored, values: tlsVersions, doc: "Lowest version of TLS."},
-	{name: "max_version", kind: textKind, status: ignored, values: tlsVersions, doc: "Highest version of TLS."},
-	{name: "alpn", kind: textKind, status: ignored, doc: "Protocols to negotiate, joined by commas: h2, http/1.1, sofa."},
-	{name: "ticket", kind: textKind, status: ignored, doc: "Key of session tickets."},
-	{name: "fall_back", kind: flagKind, status: ignored, doc: "Use plain text where TLS fails."},
-	{name: "inspector", kind: flagKind, status: ignored, doc: "Accept TLS and plain text on one port (MOSN 0.x)."},
-	{name: "extend_verify", kind: anyKind, status: ignored, doc: "Settings of a registered verifier."},
-	{name: "callbacks", kind: textsKind, status: ignored, doc: "Hooks to run after the settings were read."},
-	{name: "sds_source", kind: anyKind, status: ignored, doc: "Where certificates are fetched from by SDS."},
-}}
-
-var tlsVersions = named("tls_auto", "tlsv1_0", "tlsv1_1", "tlsv1_2", "tlsv1_3")
 
 var tracingObject = &object{name: "tracing", keys: []key{
 	{name: "enable", kind: flagKind, status: differs, note: "tracing is not implemented; no spans are sent", doc: "Whether spans are sent."},

@@ -47,7 +47,11 @@ type Listener struct {
 	LogLevel string
 	// IdleTimeout is 0 when the file states none.
 	IdleTimeout time.Duration
-	Proxy       Proxy
+	// TLS are the contexts that are on, none for a listener in plain text.
+	TLS []TLS
+	// Inspector takes plain text beside TLS.
+	Inspector bool
+	Proxy     Proxy
 	// StreamFilters are in the order in which requests meet them.
 	StreamFilters []StreamFilter
 	// ConnectionFault is the filter "fault_inject".
@@ -136,6 +140,8 @@ type Cluster struct {
 	Breakers    Breakers
 	// HTTP2 are the limits of connections to the hosts.
 	HTTP2 HTTP2Limits
+	// TLS is nil for a cluster in plain text.
+	TLS   *TLS
 	Hosts []Host
 	// HealthCheck is nil where hosts are not probed, Outlier where they are not
 	// judged by their requests.
@@ -165,5 +171,7 @@ type Host struct {
 	// Metadata are the labels that subsets choose hosts by; "zone" is where
 	// the host is.
 	Metadata map[string]string
-	Path     string
+	// Plain is a host without TLS whatever its cluster says.
+	Plain bool
+	Path  string
 }

@@ -19,6 +19,8 @@ type admission struct {
 	local    net.Addr
 	remote   net.Addr
 	unix     bool
+	wire     *wire // of an encrypted one, with what its handshake has found
+	hello    *Hello
 	opened   bool // set on the loop before gnet reports back
 }
 

@@ -63,3 +63,14 @@ func (b *buffers) grow(buf *bytebufferpool.ByteBuffer, n int) *bytebufferpool.By
 	b.put(buf)
 	return larger
 }
+
+// add appends p to buf, which is nil for a new one.
+func (b *buffers) add(buf *bytebufferpool.ByteBuffer, p []byte) *bytebufferpool.ByteBuffer {
+	if buf == nil {
+		buf = b.get(len(p))
+	} else if cap(buf.B)-len(buf.B) < len(p) {
+		buf = b.grow(buf, len(p))
+	}
+	buf.B = append(buf.B, p...)
+	return buf
+}

@@ -32,6 +32,9 @@ const (
 	CauseStalled
 	// CauseExhausted is a process out of file descriptors or kernel memory.
 	CauseExhausted
+	// CauseTLS is a peer that broke TLS, or that refused ours after its part of
+	// the handshake was done; Conn.Err has it.
+	CauseTLS
 	// CausePanic is a callback of this connection that panicked.
 	CausePanic
 	// CauseStopped is a reactor that was stopped.
@@ -48,6 +51,7 @@ var causeWords = [causeCount]string{
 	CauseFailed:     "io_error",
 	CauseStalled:    "stalled",
 	CauseExhausted:  "exhausted",
+	CauseTLS:        "tls_error",
 	CausePanic:      "panic",
 	CauseStopped:    "stopped",
 }

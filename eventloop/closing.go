@@ -33,7 +33,7 @@ func (c *Conn) Close() {
 	}
 	c.phase = phaseClosing
 	c.cause = CauseLocal
-	if c.finSeen {
+	if c.finSeen || c.tls != nil && c.tls.over {
 		c.cause = CausePeerClosed
 	}
 	c.blocked = false
@@ -78,7 +78,7 @@ func (c *Conn) sendFIN() {
 // as an early reply, is still in the kernel and worth reading, and that leads
 // to the end by itself; the timer is for a peer that makes it last.
 func (c *Conn) writeFailed(err error) {
-	c.dropOutput()
+	c.dropUnsent()
 	if c.owned || c.paused || c.phase != phaseOpen {
 		c.end(causeOf(err), err)
 		return
@@ -139,6 +139,11 @@ func (c *Conn) onFIN() {
 	c.finSeen = true
 	switch {
 	case c.phase == phaseClosing:
+	case c.tls != nil && c.tls.over:
+		// It was told, or is held, as the peer's close_notify.
+	case c.tls != nil && c.tls.kept() > 0:
+		c.reset(CauseTLS, errCutRecord)
+		return
 	case c.paused || c.in != nil:
 		c.finHeld, c.left = true, true
 		c.watchLeave()
@@ -176,7 +181,7 @@ func (c *Conn) onHangUp() {
 	err := socketError(c.fd)
 	if c.finHeld && c.phase == phaseOpen && err == io.EOF {
 		c.waiting = false
-		c.dropOutput()
+		c.dropUnsent()
 		c.judge()
 		return
 	}
@@ -207,6 +212,9 @@ func (c *Conn) end(cause Cause, err error) {
 	c.timer.Stop()
 	c.dropOutput()
 	c.dropInput()
+	if c.tls != nil {
+		c.tls.drop()
+	}
 	c.notify(noticeEnd)
 }
 
@@ -232,7 +240,7 @@ func (c *Conn) finish() {
 	case c.owned:
 		_ = unix.Close(c.fd)
 	}
-	c.fd = -1
+	c.fd, c.tls = -1, nil
 	l.forget(c)
 	if c.handler != nil {
 		c.callClose()

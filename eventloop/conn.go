@@ -73,6 +73,8 @@ type Conn struct {
 	notices noticeSet
 	flags
 	err      error
+	tls      *wire  // nil in plain text, and once the connection has ended
+	hello    *Hello // nil in plain text
 	notice   Task
 	timer    Timer // of closing, lingering and broken connections
 	listener *Listener

@@ -34,6 +34,8 @@ type DialConfig struct {
 	// KeepAlive is the idle time before TCP probes the peer; 0 is 15 s,
 	// negative is never.
 	KeepAlive time.Duration
+	// TLS encrypts the connection; nil leaves it in plain text.
+	TLS *ClientTLS
 }
 
 // DialHandler gets the result of a dial: one of its methods is called, once, on
@@ -86,10 +88,11 @@ func (d *Dialing) Cancel() {
 func (d *Dialing) run(ctx context.Context, config DialConfig) {
 	defer d.loop.reactor.gate.leave()
 	defer d.cancel()
-	nc, err := dial(ctx, config)
+	a := &admission{loop: d.loop, dialing: d}
+	nc, err := a.dial(ctx, config)
 	if err == nil {
 		d.loop.load.Add(1)
-		err = (&admission{loop: d.loop, dialing: d}).enroll(nc)
+		err = a.enroll(nc)
 	}
 	if err == nil {
 		return
@@ -100,8 +103,8 @@ func (d *Dialing) run(ctx context.Context, config DialConfig) {
 	d.fail(err)
 }
 
-// dial waits for a slot and connects.
-func dial(ctx context.Context, config DialConfig) (net.Conn, error) {
+// dial waits for a slot, connects and secures the connection.
+func (a *admission) dial(ctx context.Context, config DialConfig) (net.Conn, error) {
 	select {
 	case dialSlots <- struct{}{}:
 		defer func() { <-dialSlots }()
@@ -110,10 +113,25 @@ func dial(ctx context.Context, config DialConfig) (net.Conn, error) {
 			config.Network, config.Address, ctx.Err(), DialsAtOnce)
 	}
 	dialer := net.Dialer{KeepAlive: config.KeepAlive}
+	nc, err := connectTo(ctx, &dialer, config)
+	if err != nil || config.TLS == nil {
+		return nc, err
+	}
+	if err = a.secureDial(ctx, nc, config); err == nil {
+		return nc, nil
+	}
+	nc.Close()
+	if config.TLS.Fallback && ctx.Err() == nil {
+		return connectTo(ctx, &dialer, config)
+	}
+	return nil, err
+}
+
+func connectTo(ctx context.Context, dialer *net.Dialer, config DialConfig) (net.Conn, error) {
 	if config.Network == "unix" {
 		return dialer.DialContext(ctx, config.Network, config.Address)
 	}
-	return names.dialName(ctx, &dialer, config.Network, config.Address)
+	return names.dialName(ctx, dialer, config.Network, config.Address)
 }
 
 // fail delivers err on the loop.

@@ -42,7 +42,11 @@ func (*engine) OnTraffic(gc gnet.Conn) gnet.Action {
 		awaited := l.ahead.served(v.fd)
 		l.stats.Reads++
 		l.stats.BytesRead += uint64(len(b))
-		v.onInput(b)
+		if v.tls != nil {
+			v.onRecords(b)
+		} else {
+			v.onInput(b)
+		}
 		l.leaveBatch(awaited)
 	}
 	return gnet.None
@@ -86,8 +90,13 @@ func (l *Loop) open(gc gnet.Conn, a *admission) {
 	l.stats.Conns++
 	gc.SetContext(c)
 	a.opened = true
+	if a.wire != nil {
+		c.secure(a.wire, a.hello)
+	}
 	if c.handler = l.begin(c, a); c.handler == nil {
 		c.end(CauseLocal, nil)
+	} else if c.tls != nil {
+		c.startRecords()
 	}
 	l.leave()
 }

@@ -98,7 +98,7 @@ func (c *Conn) offerKept() {
 	}
 	if c.finHeld && c.in == nil && !c.paused && c.phase == phaseOpen {
 		c.finHeld = false
-		if c.callPeerClosed(); c.phase == phaseOpen {
+		if c.callPeerClosed(); c.phase == phaseOpen && c.owned {
 			c.rewatch()
 		}
 	}

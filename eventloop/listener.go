@@ -46,6 +46,9 @@ type ListenConfig struct {
 	// KeepAlive is the idle time before TCP probes the peer; 0 is 15 s,
 	// negative is never.
 	KeepAlive time.Duration
+	// TLS returns how the connection that was just accepted is secured, nil
+	// for plain text. It is called on goroutines. A nil TLS is plain text.
+	TLS func() *ServerTLS
 }
 
 // Listener accepts connections for a reactor.
@@ -242,6 +245,12 @@ func (ln *Listener) admit(nc net.Conn) {
 		nc.Close()
 		return
 	}
+	if ln.config.TLS != nil {
+		if t := ln.config.TLS(); t != nil {
+			ln.secure(t, nc)
+			return
+		}
+	}
 	select {
 	case ln.reactor.enrolls <- struct{}{}:
 	case <-ln.hurry:
@@ -273,6 +282,42 @@ func (ln *Listener) enroll(a *admission, nc net.Conn) {
 	if err := a.enroll(nc); err != nil {
 		ln.failed(err)
 	}
+}
+
+// secure runs the handshake of an accepted connection, on a goroutine of its
+// own, and gives it to a loop then. A connection that is one too many takes the
+// place of the handshake that has lasted longest; so do scarce descriptors.
+func (ln *Listener) secure(t *ServerTLS, nc net.Conn) {
+	if !ln.reactor.gate.enter() {
+		ln.drop(nc)
+		return
+	}
+	hs := &ln.reactor.handshakes
+	h := hs.begin(nc)
+	if scarce(nc, len(ln.reactor.enrolls)) {
+		hs.evict(h)
+	}
+	go func() {
+		defer ln.reactor.gate.leave()
+		a := &admission{listener: ln}
+		err := a.handshake(h, t)
+		if !hs.end(h) {
+			err = errEvicted
+		}
+		if err != nil {
+			hs.failed(ln, h, err)
+			return
+		}
+		if a.wire != nil {
+			hs.outcomes[HandshakeDone].Add(1)
+		}
+		ln.reactor.enrolls <- struct{}{}
+		defer func() { <-ln.reactor.enrolls }()
+		a.loop = ln.reactor.place()
+		if err := a.enroll(nc); err != nil {
+			ln.failed(err)
+		}
+	}()
 }
 
 func (ln *Listener) drop(nc net.Conn) {

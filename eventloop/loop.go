@@ -3,6 +3,7 @@
 package eventloop
 
 import (
+	"bytes"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -43,6 +44,8 @@ type Loop struct {
 	dirty     []*Conn // connections with output or a new read mask, in order
 	buffers   buffers
 	scratch   []byte        // what Extend returns on a closed connection
+	plain     []byte        // what was decrypted of the latest read
+	rawInput  bytes.Buffer  // what connections decrypt in, one at a time
 	views     [2]unix.Iovec // of the writev in progress
 	table     connTable
 	stats     Stats
@@ -102,6 +105,10 @@ func (l *Loop) shut() {
 	conns := l.table.all()
 	for _, c := range conns {
 		l.flushConn(c)
+		if c.tls != nil && !c.unsendable() {
+			c.tls.sayBye()
+			c.tls.flush()
+		}
 		c.end(CauseStopped, nil)
 	}
 	// OnClose callbacks may queue more; the bound keeps one that always does

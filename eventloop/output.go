@@ -67,7 +67,7 @@ func (c *Conn) WriteThrough(b []byte) {
 	if !c.writable() {
 		return
 	}
-	held := c.Buffered()
+	held := len(c.pending())
 	n := c.send(c.pending(), b)
 	c.loop.turnBytes += len(b)
 	if !c.writable() {
@@ -96,10 +96,14 @@ func (c *Conn) flushEarly() {
 
 // Buffered is the number of bytes not yet taken by the kernel.
 func (c *Conn) Buffered() int {
-	if c.out == nil {
-		return 0
+	n := 0
+	if c.out != nil {
+		n = len(c.out.B) - c.sent
 	}
-	return len(c.out.B) - c.sent
+	if c.tls != nil {
+		n += c.tls.buffered()
+	}
+	return n
 }
 
 // Blocked tells that what the kernel refused is over the high watermark, and
@@ -109,6 +113,10 @@ func (c *Conn) Blocked() bool { return c.blocked }
 // writable tells whether written bytes have any chance to arrive. It guards
 // every use of fd: after the end its number may be another connection's.
 func (c *Conn) writable() bool { return c.phase == phaseOpen && !c.broken }
+
+// unsendable tells that nothing may be sent any more, not even what is left to
+// send of a connection that is closing.
+func (c *Conn) unsendable() bool { return c.broken || c.phase > phaseClosing }
 
 // appended accounts n more bytes of output.
 func (c *Conn) appended(n int) {
@@ -151,6 +159,14 @@ func (c *Conn) pending() []byte {
 	return c.out.B[c.sent:]
 }
 
+// dropUnsent gives up what was not sent.
+func (c *Conn) dropUnsent() {
+	c.dropOutput()
+	if c.tls != nil {
+		c.tls.dropOutput()
+	}
+}
+
 // dropOutput gives the output buffer back.
 func (c *Conn) dropOutput() {
 	if c.out == nil {
@@ -167,9 +183,10 @@ func (c *Conn) flush() {
 	if c.phase == phaseEnded {
 		return
 	}
-	if held := c.Buffered(); held > 0 && !c.waiting {
+	if !c.waiting && c.Buffered() > 0 {
+		held := len(c.pending())
 		n := c.send(c.pending(), nil)
-		if c.out == nil {
+		if c.unsendable() {
 			return // the write failed
 		}
 		if c.sent += n; n == held {
@@ -180,9 +197,19 @@ func (c *Conn) flush() {
 	c.applyMask()
 }
 
-// send writes a and then b with one system call and returns how many bytes the
-// kernel took. When it refused some, the watcher will tell when it takes more.
+// send sends a and then b and returns how many of their bytes are on their way:
+// taken by the kernel or, on an encrypted connection, kept as records. When the
+// kernel refused some, the watcher will tell when it takes more.
 func (c *Conn) send(a, b []byte) int {
+	if c.tls != nil {
+		return c.tls.send(a, b)
+	}
+	return c.transmit(a, b)
+}
+
+// transmit writes a and then b with one system call and returns how many bytes
+// the kernel took.
+func (c *Conn) transmit(a, b []byte) int {
 	n, err := c.loop.write(c.fd, a, b)
 	if err != nil && err != unix.EAGAIN {
 		c.writeFailed(os.NewSyscallError("write", err))
@@ -235,7 +262,13 @@ func (c *Conn) settle() {
 		return
 	}
 	c.judge()
-	if c.phase == phaseClosing && c.out == nil {
+	if c.phase == phaseClosing && c.Buffered() == 0 {
+		if c.tls != nil {
+			c.tls.sayBye()
+			if !c.tls.flush() {
+				return
+			}
+		}
 		c.sendFIN()
 	}
 }

@@ -48,9 +48,11 @@ type Reactor struct {
 	loops   []*Loop
 	enrolls chan struct{} // a place for each accepted connection on its way to a loop
 	gate    gate
-	held    atomic.Bool     // listeners do not accept
-	ctx     context.Context // of dials
-	cancel  context.CancelCauseFunc
+	// handshakes are those in progress of accepted connections.
+	handshakes handshakes
+	held       atomic.Bool     // listeners do not accept
+	ctx        context.Context // of dials
+	cancel     context.CancelCauseFunc
 
 	mu        sync.Mutex
 	listeners map[*Listener]struct{}
@@ -91,6 +93,7 @@ func Start(o Options) (*Reactor, error) {
 		listeners: make(map[*Listener]struct{}),
 		done:      make(chan struct{}),
 	}
+	r.handshakes.start(o.Loops)
 	r.ctx, r.cancel = context.WithCancelCause(context.Background())
 	for i := range o.Loops {
 		if err := r.startLoop(i); err != nil {
@@ -176,6 +179,7 @@ func (r *Reactor) stop() {
 		ln.Close()
 	}
 	r.cancel(ErrStopped)
+	r.handshakes.stop()
 	r.gate.close()
 	for _, l := range r.loops {
 		shut := make(chan struct{})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sideloop/sideloop/cluster"
 	"github.com/sideloop/sideloop/codec"
+	"github.com/sideloop/sideloop/eventloop"
 	"github.com/sideloop/sideloop/pipeline/filter"
 	"github.com/sideloop/sideloop/pipeline/router"
 )
@@ -26,6 +27,8 @@ const (
 // Server is how to serve one protocol downstream.
 type Server struct {
 	Protocol codec.Protocol
+	// ALPN is the protocol's name in TLS.
+	ALPN string
 	// Detect judges the first bytes of a connection. It is asked only where a
 	// listener speaks several protocols.
 	Detect func(prefix []byte) Verdict
@@ -62,6 +65,20 @@ type Chain struct {
 	// Retired tells that no further connection should live on this chain: those
 	// that were on their way to their loop drain at once.
 	Retired atomic.Bool
+}
+
+// negotiated is how to serve what a client agreed on in its TLS handshake, nil
+// where that says nothing.
+func (c *Chain) negotiated(h *eventloop.Hello) *Server {
+	if h == nil || h.Protocol == "" {
+		return nil
+	}
+	for i := range c.Servers {
+		if c.Servers[i].ALPN == h.Protocol {
+			return &c.Servers[i]
+		}
+	}
+	return nil
 }
 
 // Snapshot is what requests are routed by. It never changes; publishing another

@@ -77,6 +77,8 @@ func newConnection(w *Worker, ec *eventloop.Conn, chain *Chain) *connection {
 	w.loop.Schedule(&c.idle, chain.IdleTimeout)
 	if len(chain.Servers) == 1 {
 		c.serve(&chain.Servers[0])
+	} else if s := chain.negotiated(ec.Hello()); s != nil {
+		c.serve(s)
 	} else {
 		w.loop.Schedule(&c.tick, chain.DetectTime)
 	}

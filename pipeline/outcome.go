@@ -47,7 +47,7 @@ func judgedByStatus(status int) cluster.Outcome {
 // judgedByReason is what the end of a try says of its host.
 func judgedByReason(r codec.Reason) cluster.Outcome {
 	switch r {
-	case codec.ConnectFailed, codec.ConnectTimeout:
+	case codec.ConnectFailed, codec.ConnectTimeout, codec.UpstreamTLSFailed:
 		return cluster.ConnectFailure
 	case codec.UpstreamTimeout, codec.UpstreamUnresponsive:
 		return cluster.TimedOut

@@ -68,7 +68,7 @@ func (e *exchange) retryable(r codec.Reason) (free cluster.Free, ok bool) {
 	switch r {
 	case codec.UpstreamGoAway:
 		return true, e.moves < maxMoves
-	case codec.ConnectFailed, codec.ConnectTimeout:
+	case codec.ConnectFailed, codec.ConnectTimeout, codec.UpstreamTLSFailed:
 		return true, e.tries < maxRetries || e.byPolicy(r)
 	case codec.UpstreamRefused:
 		return false, e.tries < maxRetries || e.byPolicy(r)
@@ -106,7 +106,7 @@ func (e *exchange) atOnce(r codec.Reason) bool {
 	switch r {
 	case codec.UpstreamGoAway:
 		return true
-	case codec.ConnectFailed, codec.ConnectTimeout, codec.UpstreamRefused:
+	case codec.ConnectFailed, codec.ConnectTimeout, codec.UpstreamTLSFailed, codec.UpstreamRefused:
 		return e.attempts == nil || e.tries == 0
 	}
 	return e.attempts == nil

@@ -46,10 +46,13 @@ func (s *Server) followAll(set cluster.Set) error {
 
 // followed is what the Monitor is to know of c.
 func followed(c *cluster.Cluster) health.Cluster {
-	f := health.Cluster{Name: c.Name, Check: c.Check, Outlier: c.Outlier, HTTP2: &c.HTTP2}
+	f := health.Cluster{Name: c.Name, Check: c.Check, Outlier: c.Outlier, HTTP2: &c.HTTP2, Transport: c.Transport}
+	if t, ok := c.Security.(*clientTLS); ok {
+		f.Secure = t.probe
+	}
 	if f.Check != nil || f.Outlier != nil {
 		for _, h := range c.Hosts {
-			f.Hosts = append(f.Hosts, health.Host{Network: h.Network, Address: h.Address, Dial: h.Dial})
+			f.Hosts = append(f.Hosts, health.Host{Network: h.Network, Address: h.Address, Dial: h.Dial, Name: h.ServerName, Plain: h.Plain})
 		}
 	}
 	return f

@@ -21,6 +21,7 @@ type listener struct {
 	name   string
 	socket *eventloop.Listener
 	chain  atomic.Pointer[pipeline.Chain]
+	tls    atomic.Pointer[serverTLS] // nil in plain text
 }
 
 // listenerKey tells whether a listener of another configuration is the same
@@ -43,14 +44,20 @@ func (s *Server) bind(c *config.Config, lc *config.Listener) (*listener, error) 
 	if err != nil {
 		return nil, err
 	}
+	secure, err := newServerTLS(lc)
+	if err != nil {
+		return nil, err
+	}
 	l := &listener{key: listenerKey(lc), name: lc.Name}
 	l.chain.Store(chain)
+	l.tls.Store(secure)
 	l.socket, err = s.reactor.Bind(eventloop.ListenConfig{
 		Network: lc.Network,
 		Address: lc.Address,
 		Accept: func(ec *eventloop.Conn) eventloop.Handler {
 			return s.workers[ec.Loop().Index()].Accept(ec, l.chain.Load())
 		},
+		TLS: func() *eventloop.ServerTLS { return l.tls.Load().next() },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("listener %q: %w", lc.Name, err)

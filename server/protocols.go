@@ -64,6 +64,7 @@ func boltServer(o config.BoltOptions) pipeline.Server {
 	}
 	return pipeline.Server{
 		Protocol: codec.Bolt,
+		ALPN:     "sofa",
 		Detect:   detectBolt,
 		New: func(s codec.Sink, o codec.Owner, a codec.Acceptor, m *codec.Memory) codec.ServerSession {
 			return bolt.NewServer(s, o, a, m, &limits)
@@ -75,6 +76,7 @@ func http2Server(o config.HTTP2Options) pipeline.Server {
 	limits := http2.Limits(o.Limits)
 	return pipeline.Server{
 		Protocol:   codec.HTTP2,
+		ALPN:       "h2",
 		Detect:     detectHTTP2,
 		StreamIdle: limits.StallTime,
 		New: func(s codec.Sink, o codec.Owner, a codec.Acceptor, m *codec.Memory) codec.ServerSession {

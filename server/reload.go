@@ -17,7 +17,18 @@ import (
 // listeners that are gone or have another filter chain, which drain, and are
 // closed after graceful_timeout. An error means that nothing was changed, and
 // says why. It may be called from any goroutine but a loop.
+//
+// Files of certificates are read again, also when the configuration is the same.
 func (s *Server) Reload(c *config.Config) (Changes, error) {
+	changes, err := s.replace(c)
+	if err == nil {
+		s.RefreshCertificates()
+		s.startRenewal()
+	}
+	return changes, err
+}
+
+func (s *Server) replace(c *config.Config) (Changes, error) {
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
 	if s.stopping {
@@ -61,6 +72,7 @@ type listenerPlan struct {
 	fresh []*listener // of all, those that do not accept yet
 	// chains are what listeners that stay get instead of what they have.
 	chains  map[*listener]*pipeline.Chain
+	tls     map[*listener]*serverTLS
 	names   map[*listener]string
 	leaving []*listener
 	wait    time.Duration
@@ -70,7 +82,7 @@ type listenerPlan struct {
 // nothing has happened.
 func (s *Server) planListeners(c *config.Config) (*listenerPlan, error) {
 	p := &listenerPlan{
-		chains: make(map[*listener]*pipeline.Chain), names: make(map[*listener]string),
+		chains: make(map[*listener]*pipeline.Chain), tls: make(map[*listener]*serverTLS), names: make(map[*listener]string),
 		wait: c.Server.GracefulTimeout,
 	}
 	before := byName(s.config.Server.Listeners, listenerKey)
@@ -99,7 +111,11 @@ func (s *Server) planListeners(c *config.Config) (*listenerPlan, error) {
 			if err != nil {
 				return nil, errors.Join(err, closeAll(p.fresh))
 			}
-			p.chains[l], p.names[l] = chain, lc.Name
+			secure, err := newServerTLS(lc)
+			if err != nil {
+				return nil, errors.Join(err, closeAll(p.fresh))
+			}
+			p.chains[l], p.tls[l], p.names[l] = chain, secure, lc.Name
 		}
 	}
 	for _, l := range left {
@@ -122,6 +138,7 @@ func closeAll(list []*listener) error {
 func (s *Server) adopt(p *listenerPlan) {
 	var retired []*pipeline.Chain
 	for l, chain := range p.chains {
+		l.tls.Store(p.tls[l])
 		retired = append(retired, l.chain.Swap(chain))
 		l.name = p.names[l]
 	}

@@ -60,9 +60,13 @@ type Server struct {
 	stopping   bool
 	discovery  *discovery.Watcher
 	// zone is what the command line says; empty leaves it to the configuration.
-	zone    string
-	stop    sync.Once
-	stopErr error
+	zone     string
+	watching sync.Mutex // held while certificates are read again
+	stopped  chan struct{}
+	renewal  sync.Once // the goroutine that does so, where there are any
+	watcher  sync.WaitGroup
+	stop     sync.Once
+	stopErr  error
 }
 
 // Start runs the proxy that c describes. When it returns, every listener is
@@ -72,7 +76,7 @@ func Start(c *config.Config, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{logs: new(Logs), config: c, zone: o.Zone}
+	s := &Server{logs: new(Logs), config: c, zone: o.Zone, stopped: make(chan struct{})}
 	if s.log, err = s.logs.Logger(c.Server.LogPath, c.Server.LogLevel); err != nil {
 		return nil, err
 	}
@@ -118,6 +122,7 @@ func (s *Server) start(c *config.Config, o Options, snapshot *pipeline.Snapshot)
 			s.serve(l)
 		}
 	}
+	s.startRenewal()
 	return nil
 }
 

@@ -4,6 +4,7 @@ package server
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 
 	"github.com/sideloop/sideloop/cluster"
@@ -50,7 +51,15 @@ func newSnapshot(c, before *config.Config, old *pipeline.Snapshot, zone string) 
 			s.Clusters[n.Name] = old.Clusters[n.Name].In(zone)
 			continue
 		}
-		made := cluster.New(n).In(zone)
+		fresh := cluster.New(n)
+		if n.TLS != nil {
+			secure, err := newClientTLS(n)
+			if err != nil {
+				return nil, err
+			}
+			fresh.Security, fresh.Transport = secure, transportOf(n.TLS)
+		}
+		made := fresh.In(zone)
 		if was != nil && was.Type == n.Type && config.Equal(&was.Hosts, &n.Hosts) {
 			made = made.With(old.Clusters[n.Name].Hosts) // as discovery has found them
 		}
@@ -81,5 +90,9 @@ func Check(c *config.Config) error {
 		}
 	}
 	_, err := newSnapshot(c, nil, nil, "")
+	for i := range c.Server.Listeners {
+		_, wrong := newServerTLS(&c.Server.Listeners[i])
+		err = errors.Join(err, wrong)
+	}
 	return err
 }

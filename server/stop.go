@@ -45,6 +45,8 @@ func (s *Server) Stop(ctx context.Context) error {
 		s.end()
 		s.stopDiscovery()
 		s.health.Stop()
+		close(s.stopped)
+		s.watcher.Wait()
 		if s.reactor != nil {
 			s.stopErr = s.reactor.Stop(ctx)
 		}

@@ -47,15 +47,16 @@ var arrows = map[string][]string{
 	"pipeline/filter/payload":    {"codec", "config", "pipeline/filter"},
 	"pipeline/filter/ratelimit":  {"codec", "config", "pipeline/filter"},
 
-	"bench":        {"codec/...", "eventloop"},
-	"bench/load":   {"bench", "bench/result", "codec/...", "eventloop"},
-	"bench/peers":  {"bench"},
-	"bench/relay":  nil,
-	"bench/report": {"bench/result"},
-	"bench/result": nil,
-	"bench/suite":  {"bench", "bench/load", "bench/peers", "bench/relay", "bench/report", "bench/result"},
-	"bench/sweep":  {"bench/load", "bench/result"},
-	"test/peer":    nil,
+	"bench":          {"codec/...", "eventloop"},
+	"bench/load":     {"bench", "bench/result", "codec/...", "eventloop"},
+	"bench/peers":    {"bench"},
+	"bench/relay":    nil,
+	"bench/report":   {"bench/result"},
+	"bench/result":   nil,
+	"bench/suite":    {"bench", "bench/load", "bench/peers", "bench/relay", "bench/report", "bench/result"},
+	"bench/sweep":    {"bench/load", "bench/result"},
+	"test/authority": nil,
+	"test/peer":      nil,
 }
 
 // onlyImporter names the one folder that may import a module from outside, tests

@@ -5,6 +5,7 @@ package test
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -222,6 +223,10 @@ func startBoltService(t testing.TB, address string, handle func(boltFrame) []bol
 	if err != nil {
 		t.Fatal(err)
 	}
+	return startBoltServiceOn(t, l, handle)
+}
+
+func startBoltServiceOn(t testing.TB, l net.Listener, handle func(boltFrame) []boltFrame) *boltService {
 	s := &boltService{listener: l, handle: handle, conns: make(map[net.Conn]bool)}
 	s.wg.Go(s.accept)
 	t.Cleanup(s.stop)
@@ -282,6 +287,9 @@ func (s *boltService) closeConns() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.conns {
+		if e, ok := c.(*tls.Conn); ok {
+			c = e.NetConn()
+		}
 		c.(*net.TCPConn).SetLinger(0)
 		c.Close()
 	}
@@ -311,6 +319,12 @@ func dialBolt(t testing.TB, address string) *boltClient {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newBoltClient(t, c)
+}
+
+// newBoltClient makes calls on a connection.
+func newBoltClient(t testing.TB, c net.Conn) *boltClient {
+	t.Helper()
 	b := &boltClient{conn: c, waiting: make(map[uint32]chan boltFrame), done: make(chan struct{})}
 	go b.read()
 	t.Cleanup(b.close)

@@ -42,7 +42,7 @@ type grpcService struct {
 }
 
 // startGRPC serves s, by default the server of package interop.
-func startGRPC(t testing.TB, address string, s testgrpc.TestServiceServer) *grpcService {
+func startGRPC(t testing.TB, address string, s testgrpc.TestServiceServer, options ...grpc.ServerOption) *grpcService {
 	t.Helper()
 	if s == nil {
 		s = interop.NewTestServer()
@@ -51,7 +51,7 @@ func startGRPC(t testing.TB, address string, s testgrpc.TestServiceServer) *grpc
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &grpcService{grpc.NewServer(orca.CallMetricsServerOption(nil)), l.Addr().String(), make(chan struct{})}
+	g := &grpcService{grpc.NewServer(append(options, orca.CallMetricsServerOption(nil))...), l.Addr().String(), make(chan struct{})}
 	testgrpc.RegisterTestServiceServer(g.server, s)
 	go func() {
 		defer close(g.done)
@@ -70,7 +70,7 @@ func (g *grpcService) stop() {
 // dialGRPC returns a channel over one connection.
 func dialGRPC(t testing.TB, address string, options ...grpc.DialOption) *grpc.ClientConn {
 	t.Helper()
-	options = append(options, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	options = append([]grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())}, options...)
 	cc, err := grpc.NewClient("passthrough:///"+address, options...)
 	if err != nil {
 		t.Fatal(err)

@@ -35,11 +35,12 @@ func TestH2spec(t *testing.T) {
 	p := startProxy(t, configOf(
 		hop{name: "own reply", listen: "127.0.0.1:0", down: "Http2", up: "Http2", hosts: []string{up.address()}, match: `{"path": "/none"}`},
 		hop{name: "proxied", listen: "127.0.0.1:0", down: "Http2", up: "Http2", hosts: []string{up.address()}, match: anyRequest},
+		hop{name: "over TLS", listen: "127.0.0.1:0", down: "Http2", up: "Http2", hosts: []string{up.address()}, match: anyRequest, tls: newMesh(t).toClients("")},
 	))
-	for _, listener := range []string{"own reply", "proxied"} {
+	for _, listener := range []string{"own reply", "proxied", "over TLS"} {
 		t.Run(listener, func(t *testing.T) {
 			address := p.Addr(listener).(*net.TCPAddr)
-			c := &config.Config{Host: address.IP.String(), Port: address.Port, Path: "/", Timeout: h2specTimeout, MaxHeaderLen: h2specHeaderLen}
+			c := &config.Config{Host: address.IP.String(), Port: address.Port, Path: "/", Timeout: h2specTimeout, MaxHeaderLen: h2specHeaderLen, TLS: listener == "over TLS", Insecure: true}
 			run := 0
 			for _, g := range []*spec.TestGroup{generic.Spec(), h2specHTTP2.Spec(), hpack.Spec()} {
 				run += runH2spec(t, c, g)

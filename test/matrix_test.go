@@ -43,14 +43,13 @@ func (p *proxy) wantOK(requests int) {
 func TestBoltToBolt(t *testing.T) {
 	up := startBoltService(t, "127.0.0.1:0", echoBolt)
 	p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: "SofaRpc", up: "SofaRpc", hosts: []string{up.address()}}))
-	echoOverBolt(t, p.address("in"))
+	echoOverBolt(t, dialBolt(t, p.address("in")))
 	p.wantOK(4 * len(sizes))
 }
 
 // echoOverBolt calls every size in each version of the protocol.
-func echoOverBolt(t *testing.T, address string) {
+func echoOverBolt(t *testing.T, c *boltClient) {
 	t.Helper()
-	c := dialBolt(t, address)
 	for _, n := range sizes {
 		for _, version := range []boltFrame{{version: 1}, {version: 2, ver1: 1}, {version: 2, ver1: 2, switches: 1}, {version: 2, ver1: 2}} {
 			f := newBoltRequest(service, body(n))
@@ -173,7 +172,7 @@ func TestBoltAcrossTwoSidecars(t *testing.T) {
 	up := startBoltService(t, "127.0.0.1:0", echoBolt)
 	far := startProxy(t, configOf(hop{name: "server", listen: "127.0.0.1:0", down: "Http2", up: "SofaRpc", hosts: []string{up.address()}}))
 	near := startProxy(t, configOf(hop{name: "client", listen: "127.0.0.1:0", down: "SofaRpc", up: "Http2", hosts: []string{far.address("server")}}))
-	echoOverBolt(t, near.address("client"))
+	echoOverBolt(t, dialBolt(t, near.address("client")))
 
 	c := dialBolt(t, near.address("client"))
 	f := newBoltRequest(service, []byte("x"))

@@ -70,6 +70,7 @@ func (m *membership) apply(c *cluster.Cluster) *cluster.Cluster {
 
 func same(a, b *cluster.Host) bool {
 	return a.Network == b.Network && a.Address == b.Address && a.Dial == b.Dial && a.Weight == b.Weight &&
+		bytes.Equal(a.Name, b.Name) && a.ServerName == b.ServerName && a.Plain == b.Plain &&
 		a.Down == b.Down && bytes.Equal(a.Authority, b.Authority) && maps.Equal(a.Labels, b.Labels)
 }
 

@@ -4,6 +4,7 @@ package health
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -29,7 +30,8 @@ type session interface {
 type asker struct {
 	check  *config.HealthCheck
 	limits *http2.Limits
-	epoch  time.Time // sessions' time counts from here
+	secure func(Host, string) *tls.Config // nil in plain text
+	epoch  time.Time                      // sessions' time counts from here
 }
 
 func newAsker(c *config.HealthCheck, l *config.HTTP2Limits) *asker {
@@ -37,6 +39,26 @@ func newAsker(c *config.HealthCheck, l *config.HTTP2Limits) *asker {
 		return nil
 	}
 	return &asker{check: c, limits: (*http2.Limits)(l), epoch: time.Now()}
+}
+
+// encrypt does the TLS handshake with a host that is to be spoken to so.
+func (a *asker) encrypt(ctx context.Context, c net.Conn, h Host) (net.Conn, error) {
+	if a.secure == nil || h.Plain {
+		return c, nil
+	}
+	protocol := ""
+	switch a.check.Protocol {
+	case config.HealthHTTP1:
+		protocol = "http/1.1"
+	case config.HealthHTTP2, config.HealthHTTP2Connect, config.HealthGRPC:
+		protocol = "h2"
+	}
+	encrypted := tls.Client(c, a.secure(h, protocol))
+	if err := encrypted.HandshakeContext(ctx); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return encrypted, nil
 }
 
 // ask asks a host, on the session of the last probe if there is one. The
@@ -50,6 +72,9 @@ func (a *asker) ask(ctx context.Context, d *net.Dialer, h Host, s session) (sess
 		// A host may close an idle connection; that says nothing of its health.
 	}
 	conn, err := d.DialContext(ctx, h.Network, a.address(h))
+	if err == nil {
+		conn, err = a.encrypt(ctx, conn, h)
+	}
 	if err != nil {
 		return nil, err
 	}

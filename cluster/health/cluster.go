@@ -14,10 +14,11 @@ import (
 
 // cluster is a followed cluster. The Monitor's lock guards it.
 type cluster struct {
-	name    string
-	check   *config.HealthCheck
-	outlier *config.OutlierDetection
-	asker   *asker // makes the probes of check
+	name      string
+	transport string
+	check     *config.HealthCheck
+	outlier   *config.OutlierDetection
+	asker     *asker // makes the probes of check
 
 	checkEvents, outlierEvents io.Writer // nil for none
 
@@ -107,9 +108,12 @@ func (m *Monitor) forget(name string) {
 
 // configure takes the settings of n. What changes of them starts anew.
 func (m *Monitor) configure(c *cluster, n *Cluster, logs logs) {
-	if !reflect.DeepEqual(c.check, n.Check) {
+	if !reflect.DeepEqual(c.check, n.Check) || c.check != nil && c.transport != n.Transport {
 		c.check, c.checkEvents = n.Check, logs.check
-		c.asker = newAsker(n.Check, n.HTTP2)
+		c.transport = n.Transport
+		if c.asker = newAsker(n.Check, n.HTTP2); c.asker != nil {
+			c.asker.secure = n.Secure
+		}
 		for _, h := range c.hosts {
 			m.drop(h)
 			m.queue.remove(h)

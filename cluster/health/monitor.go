@@ -4,6 +4,7 @@ package health
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"log/slog"
 	"net"
@@ -24,11 +25,20 @@ type Cluster struct {
 	Outlier *config.OutlierDetection
 	// HTTP2 is the limits of connections to the hosts.
 	HTTP2 *config.HTTP2Limits
+	// Secure is how a connection to a host is encrypted that is to agree on a
+	// protocol, if that is not empty; nil leaves it in plain text.
+	Secure func(h Host, protocol string) *tls.Config
+	// Transport is another wherever Secure is.
+	Transport string
 }
 
 // Host is a host of a cluster. Address identifies it; Dial is where it is, empty
-// for Address.
-type Host struct{ Network, Address, Dial string }
+// for Address. Name is what TLS verifies, and Plain a host without.
+type Host struct {
+	Network, Address, Dial, Name string
+
+	Plain bool
+}
 
 func (h *Host) dialAddress() string {
 	if h.Dial != "" {

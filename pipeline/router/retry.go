@@ -31,7 +31,7 @@ type Retry struct {
 const unanswered = unconnected | 1<<codec.UpstreamRefused | 1<<codec.UpstreamReset | 1<<codec.UpstreamClosed |
 	1<<codec.UpstreamUnresponsive | 1<<codec.UpstreamProtocolError | 1<<codec.UpstreamTimeout
 
-const unconnected = 1<<codec.ConnectFailed | 1<<codec.ConnectTimeout
+const unconnected = 1<<codec.ConnectFailed | 1<<codec.ConnectTimeout | 1<<codec.UpstreamTLSFailed
 
 // compileRetry returns nil where the route has no policy.
 func compileRetry(c *config.Retry) *Retry {
