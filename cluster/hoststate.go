@@ -136,11 +136,14 @@ func (s *hostState) adopt(c *Cluster, h *Host, now int64) {
 		s.since = now
 	}
 	s.down = h.Down != 0
-	for _, p := range s.pools {
+	for i, p := range s.pools {
 		switch {
 		case p == nil || p.retired:
 		case p.cluster.transport(p.host) != c.transport(h):
-			p.retire() // its connections are not secured as they should be
+			// Neither its connections nor its failures say anything of those
+			// that are secured as they should be.
+			s.pools[i] = nil
+			p.retire()
 		default:
 			p.adopt(c, h)
 		}

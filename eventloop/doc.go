@@ -50,6 +50,16 @@
 // for a stuck peer costs nothing. [Conn.PauseRead] stops reading in the kernel,
 // so the peer stalls; it is applied once per turn, however often it changes.
 //
+// # TLS
+//
+// A handshake runs on a goroutine over the blocking socket, before the
+// connection is on its loop: [ListenConfig.TLS], [DialConfig.TLS]. They are
+// bounded, and one that is too many ends the oldest. Then the tls.Conn reads and
+// writes through the loop ([Conn.Hello] tells what was agreed on): it is given
+// one whole record at a time, so that nothing is ever left inside, and what is
+// appended is encrypted when it is flushed. The peer's close_notify is told as a
+// FIN is; a FIN without one as well, unless it cuts a record.
+//
 // # The end of a connection
 //
 // The peer's FIN is [Handler.OnPeerClosed], and writing goes on. A handler that
