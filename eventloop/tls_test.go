@@ -374,7 +374,11 @@ func TestTLSHandshakeOutcomes(t *testing.T) {
 			r := start(t, 1)
 			server := k.server()
 			server.ClientAuth = tls.RequireAndVerifyClientCert
-			ln := listenTLS(t, r, &ServerTLS{Config: server, Timeout: time.Second / 4}, func(*Conn) Handler { return newScript() })
+			timeout := patience
+			if tc.want == HandshakeTimedOut {
+				timeout = time.Second / 4
+			}
+			ln := listenTLS(t, r, &ServerTLS{Config: server, Timeout: timeout}, func(*Conn) Handler { return newScript() })
 			c := connect(t, ln.Addr())
 			if tc.raw != nil {
 				tc.raw(c)
@@ -594,5 +598,31 @@ func TestTLSStop(t *testing.T) {
 	stop(t, r)
 	if _, err := c.Read(make([]byte, 1)); err == nil {
 		t.Fatal("the client was answered")
+	}
+}
+
+// TestTLSAnswersAreBounded: a peer that has us answer on the level of TLS, and
+// does not read that, is let go.
+func TestTLSAnswersAreBounded(t *testing.T) {
+	k := newKeys(t)
+	r := start(t, 1)
+	s := newScript()
+	accept, conns := one(s)
+	ln := listenTLS(t, r, &ServerTLS{Config: k.server()}, accept)
+	c := connectTLS(t, ln.Addr(), k.dialer(), nil)
+	conn := receive(t, conns, "the connection")
+	release := hold(t, conn.Loop())
+	write(t, c, []byte("x"))
+	conn.Loop().Post(func() {
+		conn.waiting = true // as if the kernel had refused them
+		conn.tls.keep(make([]byte, answersMax+1))
+	})
+	release()
+	onLoop(t, conn.Loop(), func() any { return nil })
+	if len(s.ended) == 0 {
+		write(t, c, []byte("y"))
+	}
+	if cause := receive(t, s.ended, "the end"); cause != CauseTLS || !errors.Is(conn.Err(), errAnswers) {
+		t.Fatalf("ended by %v, %v", cause, conn.Err())
 	}
 }

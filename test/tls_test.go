@@ -635,3 +635,21 @@ func TestTLSCheck(t *testing.T) {
 		})
 	}
 }
+
+// Health checks are encrypted as requests are: a host that can be trusted is
+// healthy, and one that cannot is not, whatever it would answer.
+func TestTLSHealthChecks(t *testing.T) {
+	m, strange := newMesh(t), newMesh(t)
+	good, bad := startH2TLS(t, m.hostConfig("h2"), echoH2), startH2TLS(t, strange.hostConfig("h2"), echoH2)
+	for _, tc := range []struct {
+		host, protocol string
+		healthy        bool
+	}{{good, "Http2", true}, {bad, "Http2", false}, {good, "TCP", true}, {bad, "TCP", false}} {
+		p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: "Http2", up: "Http2", hosts: []string{tc.host}, match: anyRequest,
+			clusterKV: m.toHosts("") + probing(tc.protocol, "")}))
+		eventually(t, fmt.Sprintf("%s: the host is judged to be healthy: %v", tc.protocol, tc.healthy), func() bool {
+			h := p.Health()[0].Hosts[0]
+			return !h.Probe.At.IsZero() && h.FailedCheck != tc.healthy
+		})
+	}
+}
