@@ -86,6 +86,19 @@ func (d dribble) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// lastBytes keeps what was read last.
+type lastBytes struct {
+	net.Conn
+	last []byte
+}
+
+func (l *lastBytes) Read(p []byte) (int, error) {
+	n, err := l.Conn.Read(p)
+	l.last = append(l.last, p[:n]...)
+	l.last = l.last[max(0, len(l.last)-64):]
+	return n, err
+}
+
 // glued holds back the write with this number until the next one, so that both
 // arrive as one.
 type glued struct {
@@ -170,12 +183,17 @@ func TestTLSClose(t *testing.T) {
 	versions(t, func(t *testing.T, version uint16) {
 		config := k.dialer()
 		config.MaxVersion = version
+		config.CipherSuites = []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}
 		t.Run("ours", func(t *testing.T) {
 			r := start(t, 1)
 			s := newScript()
 			accept, conns := one(s)
 			ln := listenTLS(t, r, &ServerTLS{Config: k.server()}, accept)
-			c := connectTLS(t, ln.Addr(), config, nil)
+			var wire *lastBytes
+			c := connectTLS(t, ln.Addr(), config, func(c net.Conn) net.Conn {
+				wire = &lastBytes{Conn: c}
+				return wire
+			})
 			conn := receive(t, conns, "the connection")
 			want := pattern(8 << 20)
 			onLoop(t, conn.Loop(), func() any {
@@ -183,9 +201,17 @@ func TestTLSClose(t *testing.T) {
 				conn.Close()
 				return nil
 			})
-			got, err := io.ReadAll(c) // an EOF without close_notify is an error
+			got, err := io.ReadAll(c)
 			if err != nil || !bytes.Equal(got, want) {
 				t.Fatalf("got %d of %d bytes, %v", len(got), len(want), err)
+			}
+			// An alert of two bytes, and what seals it.
+			record := []byte{21, 3, 3, 0, 2 + 24}
+			if version == tls.VersionTLS13 {
+				record = []byte{23, 3, 3, 0, 2 + 17}
+			}
+			if n := len(wire.last) - recordHeader - int(record[4]); n < 0 || !bytes.Equal(wire.last[n:n+recordHeader], record) {
+				t.Errorf("no close_notify came last, but % x", wire.last)
 			}
 			c.Close()
 			if cause := receive(t, s.ended, "the end"); cause != CauseLocal {
