@@ -11,6 +11,7 @@ import (
 	"github.com/sideloop/sideloop/codec"
 	"github.com/sideloop/sideloop/config"
 	"github.com/sideloop/sideloop/eventloop"
+	"github.com/sideloop/sideloop/stats"
 )
 
 // DefaultIdleTimeout closes upstream connections that carry nothing.
@@ -35,6 +36,9 @@ type Cluster struct {
 	usage       *usage
 	// HTTP2 is what a host may ask for that is spoken to in HTTP/2.
 	HTTP2 config.HTTP2Limits
+	// Meter counts the cluster's requests; it is set before the cluster is in
+	// use.
+	Meter *stats.Meter
 	// Check is how hosts are probed, Outlier how they are judged by their
 	// requests; each is nil where they are not.
 	Check   *config.HealthCheck

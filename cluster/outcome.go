@@ -98,4 +98,5 @@ func (s *Members) tried(h *Host, state *hostState, o Outcome, latency time.Durat
 	if state.tally != nil {
 		s.tally(h, state.tally, o, latency)
 	}
+	s.Meter().Observe(int64(latency))
 }

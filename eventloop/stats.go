@@ -2,7 +2,8 @@
 
 package eventloop
 
-// Stats are the counters of one loop. They only grow, but for Conns.
+// Stats are the counters of one loop. They only grow, but for Conns
+// and Longest.
 type Stats struct {
 	Turns        uint64 // turns of the loop; an idle loop makes none
 	Tasks        uint64 // functions run for Post
@@ -20,11 +21,23 @@ type Stats struct {
 	Panics       uint64 // callbacks that panicked
 	Opened       uint64 // connections ever opened
 	Conns        uint64 // connections open now
+	Busy         uint64 // nanoseconds within turns
+	Longest      uint64 // nanoseconds of the longest turn since TakeLongest
 }
 
 // Stats returns a copy of the loop's counters. Only the loop may call it;
 // others post a function that does.
 func (l *Loop) Stats() Stats { return l.stats }
+
+// TakeLongest begins anew to look for the longest turn. Only the loop may call
+// it.
+func (l *Loop) TakeLongest() { l.stats.Longest = 0 }
+
+// turned counts the turn that has just ended.
+func (s *Stats) turned(took uint64) {
+	s.Busy += took
+	s.Longest = max(s.Longest, took)
+}
 
 // Add adds the counters of another loop.
 func (s *Stats) Add(o Stats) {
@@ -44,4 +57,6 @@ func (s *Stats) Add(o Stats) {
 	s.Panics += o.Panics
 	s.Opened += o.Opened
 	s.Conns += o.Conns
+	s.Busy += o.Busy
+	s.Longest = max(s.Longest, o.Longest)
 }

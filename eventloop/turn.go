@@ -91,6 +91,7 @@ func (l *Loop) flushConn(c *Conn) {
 // that: gnet would run it before any socket.
 func (l *Loop) endTurn() {
 	l.inTurn = false
+	l.stats.turned(uint64(monotonic() - l.now))
 	due := min(int64(l.wheel.due)*tickLength, l.exact.at)
 	if len(l.dirty) > 0 || !l.tasks.empty() || l.inboxLeft {
 		due = 0

@@ -12,6 +12,7 @@ import (
 	"github.com/sideloop/sideloop/eventloop"
 	"github.com/sideloop/sideloop/pipeline/filter"
 	"github.com/sideloop/sideloop/pipeline/router"
+	"github.com/sideloop/sideloop/stats"
 )
 
 // Verdict is what the first bytes of a connection say about its protocol.
@@ -60,6 +61,8 @@ type Chain struct {
 	// DetectTime is how long the bytes that tell a connection's protocol may
 	// take.
 	DetectTime time.Duration
+	// Meter counts the requests of the listener.
+	Meter *stats.Meter
 	// Log gets failed requests. It must not block.
 	Log *slog.Logger
 	// Retired tells that no further connection should live on this chain: those

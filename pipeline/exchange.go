@@ -67,6 +67,7 @@ type state struct {
 	owedDown, owedUp int
 
 	clock clock
+	meter meter
 
 	// What only some routes ask for.
 	authority authority
@@ -79,6 +80,7 @@ type state struct {
 func (e *exchange) begin(c *connection, s codec.Stream) {
 	e.conn, e.down, e.from = c, s, c.protocol
 	e.worker.stats.Add(stats.DownstreamRequests)
+	e.arrived()
 }
 
 // finish ends the exchange for reason r. Both sides have been dealt with.
@@ -92,6 +94,7 @@ func (e *exchange) finish(r codec.Reason) {
 	e.leaveFilters(r)
 	e.dropExtras()
 	w.stats.Ended(uint8(r))
+	e.measured(r)
 	e.state = state{}
 	w.recycle(e)
 }

@@ -36,6 +36,7 @@ func (u *upstream) OnHeaders(h codec.Head, body []byte, end bool) {
 	}
 	e.filterReply(h)
 	e.letGo()
+	e.meter.status = h.HTTPStatus()
 	e.opened(h)
 	if e.oneWay {
 		e.judge(h)

@@ -98,6 +98,7 @@ func (s *Server) chain(c *config.Config, l *config.Listener) (*pipeline.Chain, e
 		Fault:       pipeline.ConnectionFault(l.ConnectionFault),
 		IdleTimeout: l.IdleTimeout,
 		DetectTime:  l.Proxy.HTTP2.Limits.SetupTime,
+		Meter:       s.meters.listener(l.Name, len(s.workers)),
 		Log:         log,
 	}
 	if chain.IdleTimeout == 0 {

@@ -30,7 +30,64 @@ func (l *Logs) Logger(path, level string) (*slog.Logger, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slog.New(slog.NewTextHandler(o, &slog.HandlerOptions{Level: logLevel(level)})), nil
+	return slog.New(slog.NewTextHandler(o, &slog.HandlerOptions{Level: threshold{o, logLevel(level)}})), nil
+}
+
+// threshold is the least level that a logger writes: its own, unless that of its
+// output was set since.
+type threshold struct {
+	to  *output
+	own slog.Level
+}
+
+// Level implements slog.Leveler.
+func (t threshold) Level() slog.Level {
+	if set := t.to.level.Load(); set != nil {
+		return *set
+	}
+	return t.own
+}
+
+// SetLevel makes every logger of an output, or of all for an empty path, write
+// from a level on, whatever the configuration says; an empty level leaves it to
+// the configuration again.
+func (l *Logs) SetLevel(path, level string) error {
+	var set *slog.Level
+	if level != "" {
+		n, known := logLevels[strings.ToUpper(level)]
+		if !known {
+			return fmt.Errorf("expected one of the levels TRACE, DEBUG, INFO, WARN, ERROR and FATAL, found %q", level)
+		}
+		set = &n
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if path != "" && l.outputs[path] == nil {
+		return fmt.Errorf("nothing is logged to %q", path)
+	}
+	for p, o := range l.outputs {
+		if path == "" || p == path {
+			o.level.Store(set)
+		}
+	}
+	return nil
+}
+
+// Levels are the outputs and the level that was set for each; empty where the
+// configuration's counts.
+func (l *Logs) Levels() map[string]string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	levels := make(map[string]string, len(l.outputs))
+	for p, o := range l.outputs {
+		levels[p] = ""
+		for name, n := range logLevels {
+			if set := o.level.Load(); set != nil && *set == n {
+				levels[p] = name
+			}
+		}
+	}
+	return levels
 }
 
 // events returns the file at path as a log whose lines are JSON objects.
@@ -90,22 +147,18 @@ type keepOpen struct{ io.Writer }
 
 func (keepOpen) Close() error { return nil }
 
-// logLevel maps MOSN's names; TRACE and FATAL lie outside of slog's.
-func logLevel(name string) slog.Level {
-	switch strings.ToUpper(name) {
-	case "TRACE":
-		return slog.LevelDebug - 4
-	case "DEBUG":
-		return slog.LevelDebug
-	case "WARN":
-		return slog.LevelWarn
-	case "ERROR":
-		return slog.LevelError
-	case "FATAL":
-		return slog.LevelError + 4
-	}
-	return slog.LevelInfo
+// logLevels maps MOSN's names; TRACE and FATAL lie outside of slog's.
+var logLevels = map[string]slog.Level{
+	"TRACE": slog.LevelDebug - 4,
+	"DEBUG": slog.LevelDebug,
+	"INFO":  slog.LevelInfo,
+	"WARN":  slog.LevelWarn,
+	"ERROR": slog.LevelError,
+	"FATAL": slog.LevelError + 4,
 }
+
+// logLevel is INFO for a name that is none.
+func logLevel(name string) slog.Level { return logLevels[strings.ToUpper(name)] }
 
 // output is one log file, written by a goroutine of its own.
 type output struct {
@@ -116,6 +169,7 @@ type output struct {
 	closed  bool
 	dropped atomic.Uint64
 	json    atomic.Bool // lines are JSON objects
+	level   atomic.Pointer[slog.Level] // nil where each logger has its own
 }
 
 func newOutput(w io.WriteCloser) *output {

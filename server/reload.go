@@ -31,6 +31,18 @@ func (s *Server) Reload(c *config.Config) (Changes, error) {
 func (s *Server) replace(c *config.Config) (Changes, error) {
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
+	changes, err := s.reload(c)
+	if err != nil {
+		s.reloads.Refused++
+		return nil, err
+	}
+	s.reloads.Applied++
+	s.reloads.Latest = time.Now()
+	return changes, nil
+}
+
+// reload is called with publishing held.
+func (s *Server) reload(c *config.Config) (Changes, error) {
 	if s.stopping {
 		return nil, errors.New("the proxy is shutting down")
 	}
@@ -50,6 +62,7 @@ func (s *Server) replace(c *config.Config) (Changes, error) {
 	if err := s.followAll(snapshot.Clusters); err != nil {
 		return nil, errors.Join(err, closeAll(next.fresh))
 	}
+	s.meters.attach(snapshot, len(s.workers))
 	// A loop that takes longer than publish waits adopts it all the same.
 	if err := s.publish(snapshot); err != nil {
 		s.log.Error("reload", "error", err)
@@ -60,6 +73,7 @@ func (s *Server) replace(c *config.Config) (Changes, error) {
 	s.config = c
 	s.discover()
 	s.adopt(next)
+	s.meters.prune(c)
 	for _, change := range changes {
 		s.log.Info("reload", "change", change.String())
 	}

@@ -57,6 +57,10 @@ type Server struct {
 	publishing sync.Mutex
 	snapshot   *pipeline.Snapshot
 	config     *config.Config
+	meters     meters
+	sampler    sampler
+	began      time.Time
+	reloads    Reloads
 	stopping   bool
 	discovery  *discovery.Watcher
 	// zone is what the command line says; empty leaves it to the configuration.
@@ -76,7 +80,8 @@ func Start(c *config.Config, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{logs: new(Logs), config: c, zone: o.Zone, stopped: make(chan struct{})}
+	s := &Server{logs: new(Logs), config: c, zone: o.Zone, stopped: make(chan struct{}), began: time.Now()}
+	s.reloads.Latest = s.began
 	if s.log, err = s.logs.Logger(c.Server.LogPath, c.Server.LogLevel); err != nil {
 		return nil, err
 	}
@@ -107,6 +112,7 @@ func (s *Server) start(c *config.Config, o Options, snapshot *pipeline.Snapshot)
 		return err
 	}
 	s.watch(&c.Server.Overload)
+	s.meters.attach(snapshot, len(s.workers))
 	if err = s.publish(snapshot); err != nil {
 		return err
 	}

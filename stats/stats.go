@@ -128,6 +128,13 @@ func (b *Block) Glitch(word string) {
 // Glitches is the number of anomalies under a word.
 func (b *Block) Glitches(word string) uint64 { return b.glitches[word] }
 
+// EachGlitch calls f for every word that was counted.
+func (b *Block) EachGlitch(f func(word string, n uint64)) {
+	for w, n := range b.glitches {
+		f(w, n)
+	}
+}
+
 // AddTo adds the block's values to sum, which belongs to the reader.
 func (b *Block) AddTo(sum *Block) {
 	for i, v := range b.words {

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pipeline
+
+import "github.com/sideloop/sideloop/codec"
+
+// meter is what is measured of an exchange.
+type meter struct {
+	began  int64 // loop time
+	status int   // of the upstream's reply, in HTTP's terms
+}
+
+// arrived counts a request of a listener.
+func (e *exchange) arrived() {
+	e.meter.began = e.worker.loop.Now()
+	e.conn.chain.Meter.Loop(e.worker.loop.Index()).Begin()
+}
+
+// measured counts the exchange, which ends for reason r, under its listener and
+// its cluster.
+func (e *exchange) measured(r codec.Reason) {
+	status := e.meter.status
+	switch {
+	case e.oneWay:
+		status = 0
+	case !e.replyStarted && r != codec.ReasonNone:
+		status = r.HTTPStatus()
+	}
+	loop := e.worker.loop
+	listener := e.conn.chain.Meter.Loop(loop.Index())
+	listener.End(uint8(r), status)
+	listener.Observe(loop.Now() - e.meter.began)
+	if e.members != nil {
+		e.members.Meter().End(uint8(r), status)
+	}
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stats
+
+import (
+	"math/bits"
+	"time"
+)
+
+// The buckets of a Histogram are log-linear: eight of equal width for each
+// doubling between 2^13 ns (8 µs) and 2^37 ns (137 s), one for what is shorter
+// and one for what is longer. A quantile is known within an eighth.
+const (
+	firstDoubling = 13
+	lastDoubling  = 37
+	perDoubling   = 1 << subBits
+	subBits       = 3
+	bucketCount   = (lastDoubling-firstDoubling)*perDoubling + 2
+)
+
+// Histogram counts durations. The zero value is ready.
+type Histogram struct {
+	buckets [bucketCount]uint64
+	sum     uint64 // ns
+}
+
+// Observe counts one duration in nanoseconds; a negative one counts as none.
+func (h *Histogram) Observe(ns int64) {
+	v := uint64(max(ns, 0))
+	h.sum += v
+	h.buckets[bucketOf(v)]++
+}
+
+func bucketOf(v uint64) int {
+	n := bits.Len64(v >> firstDoubling)
+	switch {
+	case n == 0:
+		return 0
+	case n > lastDoubling-firstDoubling:
+		return bucketCount - 1
+	}
+	sub := int(v>>(n+firstDoubling-1-subBits)) & (perDoubling - 1)
+	return (n-1)*perDoubling + sub + 1
+}
+
+// lowerBound is the least duration of a bucket, in nanoseconds.
+func lowerBound(bucket int) uint64 {
+	if bucket == 0 {
+		return 0
+	}
+	n, sub := (bucket-1)/perDoubling, (bucket-1)%perDoubling
+	return uint64(perDoubling+sub) << (n + firstDoubling - subBits)
+}
+
+// AddTo adds the histogram to sum, which belongs to the reader.
+func (h *Histogram) AddTo(sum *Histogram) {
+	for i, n := range h.buckets {
+		sum.buckets[i] += n
+	}
+	sum.sum += h.sum
+}
+
+// Count is the number of durations.
+func (h *Histogram) Count() (n uint64) {
+	for _, c := range h.buckets {
+		n += c
+	}
+	return n
+}
+
+// Sum is all durations together.
+func (h *Histogram) Sum() time.Duration { return time.Duration(h.sum) }
+
+// Below is the number of durations shorter than 2^doubling nanoseconds, exactly,
+// for a doubling of Doublings.
+func (h *Histogram) Below(doubling int) (n uint64) {
+	for _, c := range h.buckets[:(doubling-firstDoubling)*perDoubling+1] {
+		n += c
+	}
+	return n
+}
+
+// Doublings are the first and the last power of two that Below knows.
+func Doublings() (first, last int) { return firstDoubling, lastDoubling }
+
+// Quantile is a duration that the part q of all is shorter than, within an
+// eighth; 0 without any.
+func (h *Histogram) Quantile(q float64) time.Duration {
+	count := h.Count()
+	if count == 0 {
+		return 0
+	}
+	rank := min(uint64(q*float64(count)), count-1)
+	for i, c := range h.buckets {
+		if rank < c {
+			if i == bucketCount-1 {
+				return time.Duration(lowerBound(i))
+			}
+			return time.Duration(lowerBound(i+1)+lowerBound(i)) / 2
+		}
+		rank -= c
+	}
+	return 0 // not reached: the ranks are fewer than the count
+}
