@@ -15,13 +15,19 @@ import (
 // is only for a file that cannot be read; the Config is nil when the problems
 // hold an error.
 func Load(path string) (*Config, Problems, error) {
-	data, err := readFile(path)
+	data, err := Read(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	c, problems := parse(path, data, true)
+	c, problems := ParseFile(path, data)
 	return c, problems, nil
 }
+
+// Read returns the text of a configuration file, cut off beyond what is taken.
+func Read(path string) ([]byte, error) { return readFile(path) }
+
+// ParseFile is Load for a file that was read.
+func ParseFile(path string, data []byte) (*Config, Problems) { return parse(path, data, true) }
 
 // Parse is Load for bytes: the name is for messages and tells YAML. No file is
 // read, so naming a directory in it is an error.

@@ -14,8 +14,8 @@ var rootObject = &object{name: "the configuration", keys: []key{
 	{name: "close_graceful", kind: flagKind, status: ignored, doc: "Older name of disable_upgrade."},
 	{name: "inherit_old_mosnconfig", kind: flagKind, status: differs, note: "the configuration of a running MOSN is not inherited; only this file counts", doc: "On upgrade, take the whole configuration from the old process."},
 	{name: "tracing", kind: objectKind, object: tracingObject, doc: "Distributed tracing."},
-	{name: "metrics", kind: objectKind, object: metricsObject, status: differs, note: "metrics cannot be configured here", doc: "Where metrics go and which are kept."},
-	{name: "admin", kind: objectKind, object: adminObject, status: differs, note: "no admin server is started from the configuration", doc: "Address of the admin server."},
+	{name: "metrics", kind: objectKind, object: metricsObject, status: differs, note: "metrics cannot be configured here; they are at /metrics of the admin server", doc: "Where metrics go and which are kept."},
+	{name: "admin", kind: objectKind, object: adminObject, doc: "The admin server; without it there is none. It has no authentication: see docs/OPERATIONS.md."},
 	{name: "pprof", kind: objectKind, object: pprofObject, doc: "Go's profiling server."},
 	{name: "dynamic_resources", kind: anyKind, status: refused, note: "xDS is not implemented; the listeners, routes and clusters must stand in this file", doc: "xDS sources of an Envoy bootstrap."},
 	{name: "static_resources", kind: anyKind, status: refused, note: "Envoy's static resources are not implemented; the listeners, routes and clusters must stand in servers and cluster_manager", doc: "Static part of an Envoy bootstrap."},
@@ -160,27 +160,6 @@ var metricsAverageObject = &object{name: "a moving average", keys: []key{
 	{name: "alpha", kind: numberKind, doc: "Weight of the newest value."},
 	{name: "target", kind: numberKind, doc: "What an old value decays to within duration."},
 	{name: "duration", kind: durationKind, doc: "Time of the decay to target."},
-}}
-
-var adminObject = &object{name: "admin", keys: []key{
-	{name: "address", kind: objectKind, object: adminAddressObject, doc: "Address that the admin server listens on."},
-	{name: "access_log_path", kind: textKind, doc: "Envoy's log of admin requests."},
-}}
-
-var adminAddressObject = &object{name: "an admin address", keys: []key{
-	{name: "socket_address", kind: objectKind, object: socketAddressObject, doc: "The TCP address."},
-}}
-
-var socketAddressObject = &object{name: "a socket address", keys: []key{
-	{name: "address", kind: textKind, doc: "The IP address."},
-	{name: "port_value", kind: integerKind, max: math.MaxUint16, doc: "The port."},
-	{name: "protocol", kind: textKind, status: ignored, doc: "Always TCP."},
-}}
-
-var pprofObject = &object{name: "pprof", keys: []key{
-	{name: "debug", kind: flagKind, status: differs, note: "no profiling server is started from the configuration", doc: "Whether the profiling server is started."},
-	{name: "port_value", kind: integerKind, max: math.MaxUint16, status: ignored, doc: "Port of the profiling server; 9090 in MOSN."},
-	{name: "endpoint", kind: textKind, status: ignored, doc: "Address of the profiling server; 0.0.0.0 in MOSN."},
 }}
 
 var pluginObject = &object{name: "plugin", keys: []key{

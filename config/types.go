@@ -12,7 +12,8 @@ type Config struct {
 	// PidFile is empty when the file names none.
 	PidFile string
 	// Zone is where this proxy is, empty when the file does not say.
-	Zone string
+	Zone  string
+	Admin Admin
 }
 
 // Server is the one entry of "servers".

@@ -12,7 +12,7 @@ import (
 
 // Change is one difference between two configurations.
 type Change struct {
-	// Object is "listener", "router", "cluster" or "server".
+	// Object is "listener", "router", "cluster", "admin" or "server".
 	Object string
 	Name   string
 	// What is "added", "removed" or "changed", perhaps with more behind a
@@ -34,15 +34,20 @@ func compare(old, c *config.Config) Changes {
 	if !config.Equal(serverPart(old), serverPart(c)) {
 		all = append(all, Change{"server", c.Server.Name, "changed: a new default log applies to listeners, overload_manager at once; the number of loops and the proxy's own log need a restart"})
 	}
+	if old.Admin != c.Admin {
+		all = append(all, Change{"admin", c.Admin.Address, "changed: needs a restart"})
+	}
 	all = append(all, differences("listener", old.Server.Listeners, c.Server.Listeners, listenerName, nil)...)
 	all = append(all, differences("router", old.Server.Routers, c.Server.Routers, routerName, nil)...)
 	return append(all, differences("cluster", old.Clusters, c.Clusters, clusterName, hostChanges)...)
 }
 
-// serverPart is what is neither a listener nor a router nor a cluster.
+// serverPart is what is neither a listener, a router or a cluster, nor the admin
+// server's.
 func serverPart(c *config.Config) *config.Config {
 	n := *c
 	n.Server.Listeners, n.Server.Routers, n.Clusters = nil, nil, nil
+	n.Admin = config.Admin{}
 	return &n
 }
 

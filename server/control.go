@@ -111,3 +111,10 @@ func (s *Server) Reloads() Reloads {
 	defer s.publishing.Unlock()
 	return s.reloads
 }
+
+// refused counts a configuration with errors.
+func (s *Server) refused() {
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	s.reloads.Refused++
+}

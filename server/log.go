@@ -168,7 +168,7 @@ type output struct {
 	mu      sync.RWMutex // closed against sends
 	closed  bool
 	dropped atomic.Uint64
-	json    atomic.Bool // lines are JSON objects
+	json    atomic.Bool                // lines are JSON objects
 	level   atomic.Pointer[slog.Level] // nil where each logger has its own
 }
 

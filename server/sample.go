@@ -246,3 +246,11 @@ func (s *Sample) host(r *cluster.HostReport) {
 	}
 	s.Hosts[key] = h
 }
+
+// Turns is the sum of all loops' own counters.
+func (s *Sample) Turns() (sum eventloop.Stats) {
+	for i := range s.Loops {
+		sum.Add(s.Loops[i].Turns)
+	}
+	return sum
+}

@@ -18,8 +18,9 @@ const module = "github.com/sideloop/sideloop/"
 // "/..." stands for the folder and everything below it. docs/ARCHITECTURE.md
 // gives the reasons.
 var arrows = map[string][]string{
-	"cmd/sideloop":      {"config", "server"},
+	"cmd/sideloop":      {"admin", "config", "server"},
 	"cmd/loopbench":     {"bench/..."},
+	"admin":             {"cluster", "codec", "config", "server", "stats"},
 	"server":            {"cluster", "cluster/discovery", "cluster/health", "cluster/tally", "codec/...", "config", "eventloop", "overload", "pipeline", "pipeline/filter/...", "pipeline/router", "stats"},
 	"pipeline":          {"cluster", "codec", "eventloop", "overload", "pipeline/convert", "pipeline/filter", "pipeline/router", "stats"},
 	"pipeline/filter":   {"codec", "config"},

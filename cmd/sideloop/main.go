@@ -13,6 +13,9 @@ type commands struct {
 	Check   checkCommand   `cmd:"" help:"Report every problem of a configuration file."`
 	Explain explainCommand `cmd:"" help:"Say which route, cluster and hosts a request would take, and why."`
 	Schema  schemaCommand  `cmd:"" help:"Print the JSON Schema of the configuration, for editors."`
+	Reload  reloadCommand  `cmd:"" help:"Have a running proxy read its configuration again."`
+	Stop    stopCommand    `cmd:"" help:"Have a running proxy finish its requests and end."`
+	Wait    waitCommand    `cmd:"" help:"Wait until a running proxy is ready."`
 	Version versionCommand `cmd:"" help:"Print the version and how it was built."`
 }
 

@@ -13,25 +13,29 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/sideloop/sideloop/config"
 	"github.com/sideloop/sideloop/server"
 )
 
 type startCommand struct {
-	Config      string `short:"c" required:"" placeholder:"FILE" help:"Configuration file, JSON or YAML."`
-	Concurrency int    `placeholder:"N" help:"Number of worker loops. Default: GOMAXPROCS, else the file's processor, else 2."`
-	Zone        string `placeholder:"NAME" env:"SIDELOOP_ZONE" help:"Zone that the proxy is in, for clusters with prefer_local_zone. Default: the file's node.locality.zone."`
+	Config      string        `short:"c" required:"" placeholder:"FILE" help:"Configuration file, JSON or YAML."`
+	Concurrency int           `placeholder:"N" help:"Number of worker loops. Default: GOMAXPROCS, else the file's processor, else 2."`
+	DrainTime   time.Duration `placeholder:"DURATION" help:"How long running requests may take to finish at the end. Default: the file's graceful_timeout, else 30s."`
+	Watch       bool          `help:"Read the configuration again when the file changes."`
+	Zone        string        `placeholder:"NAME" env:"SIDELOOP_ZONE" help:"Zone that the proxy is in, for clusters with prefer_local_zone. Default: the file's node.locality.zone."`
 }
 
 // Run starts the proxy and serves until a signal: SIGTERM and the first SIGINT
 // let requests in flight finish, any further signal ends at once. SIGHUP reads the
 // configuration again.
 func (s *startCommand) Run() error {
-	if s.Concurrency < 0 {
-		return errors.New("--concurrency must be positive")
+	if s.Concurrency < 0 || s.DrainTime < 0 {
+		return errors.New("--concurrency and --drain-time must be positive")
 	}
-	c, err := load(s.Config)
+	file, c, problems, err := server.OpenFile(s.Config)
+	printProblems(problems)
 	if err != nil {
 		return err
 	}
@@ -41,51 +45,106 @@ func (s *startCommand) Run() error {
 	defer server.ReturnMemory()()
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP)
+	operator, err := openOperator(c.Admin)
+	if err != nil {
+		return err
+	}
+	defer operator.close()
 	srv, err := server.Start(c, server.Options{Concurrency: s.Concurrency, Zone: s.Zone})
 	if err != nil {
 		return err
 	}
+	file.Serve(srv)
 	if err := writePid(c.PidFile); err != nil {
 		return errors.Join(err, srv.Stop(context.Background()))
 	}
 	defer removePid(c.PidFile)
-	sig := <-signals
-	for ; sig == syscall.SIGHUP; sig = <-signals {
-		c = s.reload(srv, c)
-	}
-	if sig != syscall.SIGQUIT {
-		ctx, cancel := context.WithTimeout(context.Background(), c.Server.GracefulTimeout)
-		go func() {
-			for sig := range signals {
-				if sig != syscall.SIGHUP {
-					cancel()
-				}
-			}
-		}()
-		srv.Drain(ctx)
-		cancel()
-	}
-	return srv.Stop(context.Background())
+	operator.serve(srv, file)
+	r := &run{startCommand: s, server: srv, file: file, operator: operator, signals: signals}
+	return r.wait()
 }
 
-// reload reads the file again and returns the configuration that is in force
-// then: the one before, if the new one has errors or cannot be taken.
-func (s *startCommand) reload(srv *server.Server, before *config.Config) *config.Config {
-	c, err := load(s.Config)
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "reload: nothing was changed: %v\n", err)
-		return before
+// run is the process between its start and its end.
+type run struct {
+	*startCommand
+	server   *server.Server
+	file     *server.File
+	operator *operator
+	signals  chan os.Signal
+	changed  <-chan struct{} // the file has; nil without --watch
+	drained  chan struct{}   // nil until a drain begins
+	expire   context.CancelFunc
+}
+
+// wait serves until there is a reason to end.
+func (r *run) wait() error {
+	if r.Watch {
+		_, data := r.file.Source()
+		w := watch(r.Config, data, watchInterval)
+		defer w.stop()
+		r.changed = w.changed
 	}
-	changes, err := srv.Reload(c)
+	r.expire = func() {}
+	defer func() { r.expire() }()
+	ending := false
+	for {
+		var done <-chan struct{}
+		if ending {
+			done = r.drained
+		}
+		select {
+		case sig := <-r.signals:
+			switch {
+			case sig == syscall.SIGHUP:
+				r.reload()
+				continue
+			case sig == syscall.SIGQUIT || ending:
+				return r.server.Stop(context.Background())
+			}
+			r.drain()
+			ending = true
+		case <-r.changed:
+			r.reload()
+		case <-r.operator.drain:
+			r.drain()
+		case <-r.operator.stop:
+			r.drain()
+			ending = true
+		case <-done:
+			return r.server.Stop(context.Background())
+		}
+	}
+}
+
+// drain begins to end the proxy's work, once.
+func (r *run) drain() {
+	if r.drained != nil {
+		return
+	}
+	limit := r.DrainTime
+	if limit == 0 {
+		limit = r.server.Config().Server.GracefulTimeout
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	r.drained, r.expire = make(chan struct{}), cancel
+	go func() {
+		defer close(r.drained)
+		r.server.Drain(ctx)
+	}()
+}
+
+// reload reads the file again, and says what that changed or why nothing was.
+func (r *run) reload() {
+	changes, problems, err := r.file.Reload()
+	printProblems(problems)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "reload: nothing was changed: %v\n", err)
-		return before
+		return
 	}
 	fmt.Fprintf(os.Stderr, "reload: %d changes\n", len(changes))
 	for _, change := range changes {
 		fmt.Fprintf(os.Stderr, "reload: %v\n", change)
 	}
-	return c
 }
 
 // gcPercent is how much garbage the heap may hold, in percent of what lives, where
@@ -93,20 +152,12 @@ func (s *startCommand) reload(srv *server.Server, before *config.Config) *config
 // default costs no time, and every idle connection is cheaper.
 const gcPercent = 50
 
-// load reads the configuration and prints its problems. Unknown keys do not
-// keep the proxy from starting: files in the wild have them.
-func load(path string) (*config.Config, error) {
-	c, problems, err := config.Load(path)
-	if err != nil {
-		return nil, err
-	}
+// printProblems tells of what does not keep the proxy from starting, such as the
+// unknown keys that files in the wild have, and of what does.
+func printProblems(problems config.Problems) {
 	for _, p := range problems {
 		fmt.Fprintln(os.Stderr, p)
 	}
-	if problems.HasErrors() {
-		return nil, fmt.Errorf("%s has errors", path)
-	}
-	return c, nil
 }
 
 // writePid writes the process's id to the file that the configuration names, if

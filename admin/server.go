@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package admin
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/sideloop/sideloop/config"
+	"github.com/sideloop/sideloop/server"
+)
+
+const (
+	// connectionLimit bounds what clients of the admin server can make the
+	// process hold; more wait in the kernel's queue.
+	connectionLimit = 64
+	// requestLimit bounds the requests answered at once, probes apart.
+	requestLimit = 16
+	// headerLimit is far above what any tool sends.
+	headerLimit = 16 << 10
+	// bodyLimit is that of a configuration.
+	bodyLimit = 64 << 20
+	// headerTime, requestTime and idleTime bound slow clients.
+	headerTime  = 5 * time.Second
+	requestTime = 30 * time.Second
+	idleTime    = 2 * time.Minute
+)
+
+// Options is what the server shows and does.
+type Options struct {
+	Control server.Control
+	// File may be nil where the configuration is no file.
+	File *server.File
+	// Version stands in /version and metrics.
+	Version string
+	// Drain begins to end the process's work, and Stop the process after it.
+	Drain, Stop func()
+	Log         *slog.Logger
+}
+
+// Server is the admin server.
+type Server struct {
+	listener net.Listener
+	http     http.Server
+	done     chan struct{}
+}
+
+// Listen takes an address. Requests wait until Serve; Close must follow.
+func Listen(address string) (*Server, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("admin: %w", err)
+	}
+	return &Server{listener: l}, nil
+}
+
+// Addr is the address listened on.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Serve answers requests from now on.
+func (s *Server) Serve(o Options) {
+	s.serve(newRouter(o, config.Loopback(s.Addr().String())), o.Log)
+}
+
+// ServeProfiles answers requests for Go's profiles only.
+func (s *Server) ServeProfiles(log *slog.Logger) {
+	r := &router{local: config.Loopback(s.Addr().String())}
+	r.profiles()
+	s.serve(r, log)
+}
+
+func (s *Server) serve(h http.Handler, log *slog.Logger) {
+	s.done = make(chan struct{})
+	s.http = http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: headerTime,
+		ReadTimeout:       requestTime,
+		IdleTimeout:       idleTime,
+		MaxHeaderBytes:    headerLimit,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	limited := &limitedListener{Listener: s.listener, places: make(chan struct{}, connectionLimit), closed: make(chan struct{})}
+	go func() {
+		defer close(s.done)
+		if err := s.http.Serve(limited); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("the admin server ended", "error", err)
+		}
+	}()
+}
+
+// Close ends the server and the requests that it is answering.
+func (s *Server) Close() error {
+	if s.done == nil {
+		return s.listener.Close()
+	}
+	err := s.http.Close()
+	<-s.done
+	return err
+}
+
+// limitedListener accepts while there is a place.
+type limitedListener struct {
+	net.Listener
+	places chan struct{}
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (l *limitedListener) Accept() (net.Conn, error) {
+	select {
+	case l.places <- struct{}{}:
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.places
+		return nil, err
+	}
+	return &limitedConn{Conn: c, leave: sync.OnceFunc(func() { <-l.places })}, nil
+}
+
+func (l *limitedListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return l.Listener.Close()
+}
+
+// limitedConn gives its place back when it closes.
+type limitedConn struct {
+	net.Conn
+	leave func()
+}
+
+func (c *limitedConn) Close() error {
+	defer c.leave()
+	return c.Conn.Close()
+}
