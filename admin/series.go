@@ -241,3 +241,12 @@ func (f *family) key(labels []string) string {
 	}
 	return b.String()
 }
+
+// MetricNames are the names of all metrics of the proxy's own.
+func MetricNames() []string {
+	var names []string
+	for _, f := range families() {
+		names = append(names, f.name)
+	}
+	return names
+}
