@@ -68,26 +68,8 @@ func (b *lockedBuffer) String() string {
 // startCommand runs `sideloop start` until it listens.
 func startCommand(t *testing.T, config, address string) (*exec.Cmd, *lockedBuffer) {
 	t.Helper()
-	cmd := sideloop(t, "start", "-c", config)
-	var out lockedBuffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if cmd.ProcessState == nil {
-			cmd.Process.Kill()
-			cmd.Wait()
-		}
-	})
-	eventually(t, "the proxy listens on "+address, func() bool {
-		c, err := net.Dial("tcp", address)
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	})
-	return cmd, &out
+	p := startProcess(t, address, "-c", config)
+	return p.cmd, p.out
 }
 
 func TestSeedFileIsTheUsers(t *testing.T) {

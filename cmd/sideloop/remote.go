@@ -145,8 +145,23 @@ func (c *stopCommand) Run() error {
 		return fmt.Errorf("process %d: %w", pid, err)
 	}
 	return c.until(fmt.Sprintf("process %d has not ended", pid), func(context.Context) (bool, error) {
-		return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH), nil
+		return ended(pid), nil
 	})
+}
+
+// ended tells whether a process has ended, though its parent may not have asked
+// how.
+func ended(pid int) bool {
+	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+		return true
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return errors.Is(err, os.ErrNotExist)
+	}
+	// The state follows the name, which may hold anything (proc(5)).
+	_, state, _ := strings.Cut(string(stat[strings.LastIndexByte(string(stat), ')')+1:]), " ")
+	return strings.HasPrefix(state, "Z") || strings.HasPrefix(state, "X")
 }
 
 // stopByAdmin takes the process for ended when its admin server is.
