@@ -66,7 +66,7 @@ func TestDump(t *testing.T) {
 	v := struct {
 		Name        string
 		Timeout     time.Duration
-		LB          Balancing
+		Downstream  Protocol
 		Regex       *regexp.Regexp
 		Missing     *inner
 		Ticket      []string
@@ -76,7 +76,7 @@ func TestDump(t *testing.T) {
 		List        []inner
 		F           func()
 	}{
-		Name: "x", Timeout: 90 * time.Second, Regex: regexp.MustCompile("a+"), Ticket: []string{"t"}, Token: true,
+		Name: "x", Downstream: ProtocolBolt, Timeout: 90 * time.Second, Regex: regexp.MustCompile("a+"), Ticket: []string{"t"}, Token: true,
 		Certificate: strings.ReplaceAll(pemKey, `\n`, "\n"), Labels: map[string]string{"password": "p", "zone": "z"},
 		List: []inner{{3, "k", "servers[0]", 1}},
 	}
@@ -87,7 +87,7 @@ func TestDump(t *testing.T) {
 	want := `{
   "name": "x",
   "timeout": "1m30s",
-  "lb": 0,
+  "downstream": "bolt",
   "regex": "a+",
   "ticket": "[redacted]",
   "token": true,

@@ -13,8 +13,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"github.com/sideloop/sideloop/config"
 )
 
 // remotePoll is how often a running process is looked at that is waited for.
@@ -32,13 +30,9 @@ type remote struct {
 // resolve completes what the command line says by the configuration.
 func (r *remote) resolve() error {
 	if r.Config != "" {
-		c, problems, err := config.Load(r.Config)
+		c, err := load(r.Config)
 		if err != nil {
-			return err
-		}
-		if c == nil {
-			printProblems(problems)
-			return fmt.Errorf("%s has errors; name the process by --admin or --pid", r.Config)
+			return fmt.Errorf("%w; name the process by --admin or --pid", err)
 		}
 		if r.Admin == "" && r.Pid == "" {
 			r.Admin, r.Pid = c.Admin.Address, c.PidFile

@@ -182,3 +182,16 @@ func removePid(path string) {
 		_ = os.Remove(path) // the next start overwrites it anyway
 	}
 }
+
+// load reads a configuration and prints its problems.
+func load(path string) (*config.Config, error) {
+	c, problems, err := config.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	printProblems(problems)
+	if c == nil {
+		return nil, fmt.Errorf("%s has errors", path)
+	}
+	return c, nil
+}
