@@ -48,8 +48,8 @@ func (p *process) footprint() (f footprint) {
 	return f
 }
 
-// mesh is a configuration of so many clusters, each with a listener and a route.
-func mesh(clusters int) string {
+// largeConfig is a configuration of so many clusters, each with a listener and a route.
+func largeConfig(clusters int) string {
 	var hops []hop
 	for i := range clusters {
 		h := hop{name: fmt.Sprintf("service-%03d", i), listen: fmt.Sprintf("127.0.1.%d:20880", 1+i), down: "SofaRpc", up: "SofaRpc"}
@@ -66,7 +66,7 @@ func TestFootprintOfALargeConfiguration(t *testing.T) {
 	var heaps []uint64
 	for _, size := range []int{1, meshClusters} {
 		address := freeAddress(t)
-		p := startProcess(t, address, "-c", writeConfig(t, withAdmin(mesh(size), address, "")))
+		p := startProcess(t, address, "-c", writeConfig(t, withAdmin(largeConfig(size), address, "")))
 		if size == 1 {
 			heaps = append(heaps, p.footprint().Go["heap_objects"])
 			p.signal(syscall.SIGTERM)
