@@ -24,7 +24,7 @@ go run "$STATICCHECK" -tags interop,tools,peers ./...
 
 echo '== unit and end-to-end tests'
 tags='none'
-if have nghttp && have curl; then tags="$tags,tools"; else leave_out 'nghttp and curl as peers' 'needs nghttp2-client and curl'; fi
+if have nghttp && have curl && have openssl; then tags="$tags,tools"; else leave_out 'nghttp, curl and openssl as peers' 'needs nghttp2-client, curl and openssl'; fi
 if have haproxy && have nghttpx && have nginx && have h2o; then tags="$tags,peers"; else leave_out 'other proxies' 'make bench-deps installs them'; fi
 go test -tags "$tags" -timeout 10m ./...
 if have gcc || have clang; then
