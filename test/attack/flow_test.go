@@ -29,7 +29,7 @@ func TestR1DataDribble(t *testing.T) {
 // A client that takes its reply byte by byte, slowly enough to be no flood, has
 // it cut off.
 func TestR1SlowDribble(t *testing.T) {
-	w := newWorld(t, setup{limits: `"stream_idle_timeout": "300ms"`})
+	w := newWorld(t, setup{limits: `"stream_idle_timeout": "2s"`})
 	a := w.open(setting{ID: http2.SettingInitialWindowSize, Val: 1})
 	a.Send(peer.Headers(1, peer.Plain("GET", tenMegabytes), peer.EndStream|peer.EndHeaders))
 	reset := func() bool { return peer.Look(a, func(s *peer.Seen) bool { return len(s.Resets) > 0 }) }
@@ -139,7 +139,8 @@ func TestR18WindowUpdates(t *testing.T) {
 // the service is free of it; the connection goes on.
 func TestR20ZeroWindow(t *testing.T) {
 	n := full(100, 4)
-	w := newWorld(t, setup{limits: `"stream_idle_timeout": "300ms"`, held: (n + 1) << 16})
+	// Long enough for a busy machine to answer the citizen within.
+	w := newWorld(t, setup{limits: `"stream_idle_timeout": "2s"`, held: (n + 1) << 16})
 	a := w.open(noWindow()...)
 	for i := range n {
 		a.Send(peer.Headers(odd(i), peer.Plain("GET", "/100000000"), peer.EndStream|peer.EndHeaders))
@@ -159,7 +160,7 @@ func TestR20ZeroWindow(t *testing.T) {
 
 // The same of a host that takes nothing of a large request.
 func TestR20HostWithZeroWindow(t *testing.T) {
-	w := newWorld(t, setup{hostLimits: `"stream_idle_timeout": "300ms"`, hostSettings: noWindow, held: 1 << 20})
+	w := newWorld(t, setup{hostLimits: `"stream_idle_timeout": "2s"`, hostSettings: noWindow, held: 1 << 20})
 	a := w.open()
 	// The host's settings are known once it has answered the connection.
 	a.Send(peer.Headers(1, peer.Plain("POST", "/host"), peer.EndHeaders))
