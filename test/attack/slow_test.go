@@ -17,7 +17,7 @@ import (
 )
 
 // hasty makes everything that may take seconds take 300 ms.
-const hasty = `"setup_timeout": "300ms", "settings_ack_timeout": "300ms", "header_timeout": "300ms"`
+const hasty = `"setup_timeout": "1s", "settings_ack_timeout": "1s", "header_timeout": "1s"`
 
 // trickle sends one byte after the other until the connection is gone.
 func trickle(a *peer.Client, b []byte) {
