@@ -18,14 +18,15 @@ bad=$(gofmt -l $(git ls-files --cached --others --exclude-standard '*.go'))
 [ -z "$bad" ] || { echo "not formatted:" "$bad"; exit 1; }
 echo '== vet'
 go vet ./...
-go vet -tags interop,tools,peers ./...
+go vet -tags interop,tools,peers,systemd ./...
 echo '== staticcheck'
-go run "$STATICCHECK" -tags interop,tools,peers ./...
+go run "$STATICCHECK" -tags interop,tools,peers,systemd ./...
 
 echo '== unit and end-to-end tests'
 tags='none'
 if have nghttp && have curl && have openssl; then tags="$tags,tools"; else leave_out 'nghttp, curl and openssl as peers' 'needs nghttp2-client, curl and openssl'; fi
 if have haproxy && have nghttpx && have nginx && have h2o; then tags="$tags,peers"; else leave_out 'other proxies' 'make bench-deps installs them'; fi
+if have systemd-analyze; then tags="$tags,systemd"; else leave_out 'systemd as the reader of its units' 'needs systemd-analyze'; fi
 go test -tags "$tags" -timeout 10m ./...
 if have gcc || have clang; then
 	echo '== the same under the race detector'
@@ -33,6 +34,9 @@ if have gcc || have clang; then
 else
 	leave_out 'race detector' 'needs a C compiler'
 fi
+
+echo '== manifests by the types of Kubernetes'
+(cd test/manifests && go vet ./... && go test -count=1 ./...)
 
 echo '== interop with SOFARPC for Node.js'
 if have node && have npm; then scripts/interop.sh; else leave_out 'sofa-rpc-node' 'needs Node.js and npm'; fi
