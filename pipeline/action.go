@@ -215,7 +215,7 @@ func (e *exchange) respond(a *router.Action, q *router.Query) {
 		e.fail(reason)
 		return
 	}
-	e.down.SendHeaders(head, body, true)
+	e.give(head, body, true)
 	e.stopRequest()
 	e.finish(codec.ReasonNone)
 }

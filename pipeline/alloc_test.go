@@ -4,14 +4,23 @@
 
 package pipeline_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/sideloop/sideloop/pipeline"
+)
 
 // TestExchangeAllocatesNothing sends thousands of requests through a worker from
 // every protocol to every protocol.
-func TestExchangeAllocatesNothing(t *testing.T) {
+func TestExchangeAllocatesNothing(t *testing.T) { allocateNothing(t) }
+
+// TestObserversAllocateNothing does so with an observer.
+func TestObserversAllocateNothing(t *testing.T) { allocateNothing(t, new(witness)) }
+
+func allocateNothing(t *testing.T, observing ...pipeline.Observing) {
 	for _, r := range rigs {
 		t.Run(r.name, func(t *testing.T) {
-			g := newRig(t, r.down, r.up, 1<<10)
+			g := newRig(t, r.down, r.up, 1<<10, observing...)
 			var allocs float64
 			g.on(func() {
 				for range 50 {

@@ -56,6 +56,8 @@ type Chain struct {
 	// Filters see the requests; nil for none. Fault is for tests of clients.
 	Filters *filter.Chain
 	Fault   ConnectionFault
+	// Observers are told of each request when it has ended; nil for none.
+	Observers *Observers
 	// IdleTimeout closes connections on which nothing happens.
 	IdleTimeout time.Duration
 	// DetectTime is how long the bytes that tell a connection's protocol may

@@ -23,6 +23,9 @@ type connection struct {
 	// filters are nil where the listener has none; peer is for them.
 	filters *filter.Instances
 	peer    netip.Addr
+	// observers are nil where nobody observes; number is for them.
+	observers *observers
+	number    uint64
 	// streamIdle is the protocol's bound on exchanges without progress.
 	streamIdle time.Duration
 	prefix     []byte // first bytes that do not tell the protocol yet
@@ -70,6 +73,9 @@ func newConnection(w *Worker, ec *eventloop.Conn, chain *Chain) *connection {
 	c.task.Runner = c
 	if c.filters = chain.Filters.Loop(w.loop.Index()); c.filters != nil {
 		c.peer = peerOf(ec)
+	}
+	if c.observers = chain.Observers.loop(w.loop.Index()); c.observers != nil {
+		c.number = w.numberConnection()
 	}
 	chain.Fault.inject(ec)
 	w.conns.add(c)

@@ -18,6 +18,9 @@ var _ codec.Receiver = (*downstream)(nil)
 func (d *downstream) OnHeaders(h codec.Head, body []byte, end bool) {
 	e := (*exchange)(d)
 	e.oneWay = h.OneWay()
+	if e.observed != nil {
+		e.observeRequest(h, len(body))
+	}
 	e.ended(end)
 	if e.worker.overloaded() {
 		e.shed(h)
@@ -75,6 +78,9 @@ func (e *exchange) letSend(h codec.Head) {
 func (e *exchange) ended(end bool) {
 	if end {
 		e.requestEnd = true
+		if e.observed != nil {
+			e.observed.received = e.worker.loop.Now()
+		}
 		e.timeTry()
 	}
 }
@@ -139,6 +145,9 @@ func (d *downstream) OnData(b []byte, end bool) {
 	e := (*exchange)(d)
 	e.moved()
 	e.ended(end)
+	if e.observed != nil {
+		e.observed.in += int64(len(b))
+	}
 	if !e.filterBody(len(b)) {
 		return
 	}

@@ -47,6 +47,8 @@ type state struct {
 	request  cluster.Request
 	// filtering is nil where the listener has no filters.
 	filtering *filtering
+	// observed is nil where nobody observes.
+	observed *observed
 
 	requestEnd   bool // the request was received to its end
 	replyStarted bool // its head was given to the client
@@ -80,6 +82,9 @@ type state struct {
 func (e *exchange) begin(c *connection, s codec.Stream) {
 	e.conn, e.down, e.from = c, s, c.protocol
 	e.worker.stats.Add(stats.DownstreamRequests)
+	if c.observers != nil {
+		e.observe(c.observers)
+	}
 	e.arrived()
 }
 
@@ -95,6 +100,9 @@ func (e *exchange) finish(r codec.Reason) {
 	e.dropExtras()
 	w.stats.Ended(uint8(r))
 	e.measured(r)
+	if e.observed != nil {
+		e.tellObservers(r)
+	}
 	e.state = state{}
 	w.recycle(e)
 }
@@ -140,15 +148,27 @@ func (e *exchange) answer(r codec.Reason) {
 	case e.grpcReply && !e.down.Blocked():
 		// A reset has no code that gRPC clients take for this status. What is
 		// held for a client that does not read is let go of by a reset.
-		e.down.SendTrailers(e.worker.convert.LocalTrailers(r))
+		t := e.worker.convert.LocalTrailers(r)
+		if e.observed != nil {
+			e.observeTrailers(t)
+		}
+		e.down.SendTrailers(t)
 	case e.replyStarted || e.boltOneWay():
 		e.down.Reset(r)
 		return
 	default:
 		head, body := e.local(r)
-		e.down.SendHeaders(head, body, true)
+		e.give(head, body, true)
 	}
 	e.stopRequest()
+}
+
+// give sends the client the head of its reply, and the first of its body.
+func (e *exchange) give(head codec.Head, body []byte, end bool) {
+	if e.observed != nil {
+		e.observeReply(head, len(body))
+	}
+	e.down.SendHeaders(head, body, end)
 }
 
 // boltOneWay tells that the client's stream has no reply and ends by Reset only.

@@ -154,7 +154,7 @@ func heads(p codec.Protocol, n int) (request, reply codec.Head) {
 		&http2.Head{Status: 200, ContentLength: int64(n)}
 }
 
-func newRig(t testing.TB, down, up codec.Protocol, size int) *rig {
+func newRig(t testing.TB, down, up codec.Protocol, size int, observing ...pipeline.Observing) *rig {
 	t.Helper()
 	g := &rig{body: make([]byte, size)}
 	reactor, err := eventloop.Start(eventloop.Options{Loops: 1})
@@ -181,7 +181,8 @@ func newRig(t testing.TB, down, up codec.Protocol, size int) *rig {
 		return g.upstream
 	}
 	chain := &pipeline.Chain{
-		Listener: "in", Router: "all", Upstream: up, IdleTimeout: time.Hour, Log: slog.New(slog.DiscardHandler),
+		Observers: pipeline.NewObservers(1, observing...),
+		Listener:  "in", Router: "all", Upstream: up, IdleTimeout: time.Hour, Log: slog.New(slog.DiscardHandler),
 		Servers: []pipeline.Server{{
 			Protocol: down,
 			New: func(_ codec.Sink, o codec.Owner, a codec.Acceptor, m *codec.Memory) codec.ServerSession {

@@ -61,6 +61,9 @@ func (q *waiting) OnNoStream(r codec.Reason) {
 
 func (e *exchange) attach(s codec.Stream) {
 	e.up = s
+	if e.observed != nil {
+		e.observeStream()
+	}
 	e.worker.stats.Add(stats.UpstreamRequests)
 }
 
@@ -101,11 +104,17 @@ func (e *exchange) sendHead(s codec.Stream, r *cluster.Request, head codec.Head,
 	if e.authority == authorityOfHost || e.authority == authorityOwn && e.from == codec.Bolt && e.to == codec.HTTP2 {
 		head = e.withAuthority(head, r.Host())
 	}
+	if e.observed != nil {
+		e.observed.upOut += int64(len(body))
+	}
 	s.SendHeaders(head, body, end)
 }
 
 // pass sends more of the body.
 func (e *exchange) pass(b []byte, end bool) {
+	if e.observed != nil {
+		e.observed.upOut += int64(len(b))
+	}
 	e.up.SendData(b, end)
 	if end && e.replyEnd {
 		e.up, e.down = nil, nil
@@ -140,7 +149,7 @@ func (e *exchange) afterSend() {
 	case e.from == codec.Bolt:
 		e.down.Reset(codec.ReasonNone)
 	default:
-		e.down.SendHeaders(e.worker.convert.Accepted(), nil, true)
+		e.give(e.worker.convert.Accepted(), nil, true)
 	}
 	e.finish(codec.ReasonNone)
 }

@@ -79,6 +79,9 @@ func (e *exchange) acquireBeside(r *cluster.Request) {
 func (h *hedge) OnStream(s codec.Stream) {
 	e := h.exchange
 	h.up = s
+	if e.observed != nil {
+		e.observeStream()
+	}
 	e.worker.stats.Add(stats.UpstreamRequests)
 	e.sendMessage(s, &h.request)
 }

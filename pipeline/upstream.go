@@ -25,6 +25,9 @@ func (u *upstream) OnHeaders(h codec.Head, body []byte, end bool) {
 		return
 	}
 	e.upEnded(end)
+	if e.observed != nil {
+		e.observed.upIn += int64(len(body))
+	}
 	if a := e.attempts; a != nil {
 		if e.retryReply(h) {
 			return
@@ -76,7 +79,7 @@ func (e *exchange) opened(h codec.Head) {
 func (e *exchange) start(head codec.Head, body []byte, end bool) {
 	e.replyStarted = true
 	e.grpcReply = e.asked.GRPC && head.BodyLength() == codec.BodyUnknown
-	e.down.SendHeaders(head, body, end)
+	e.give(head, body, end)
 	if end {
 		e.replied()
 		return
@@ -106,12 +109,18 @@ func (u *upstream) OnData(b []byte, end bool) {
 	e := (*exchange)(u)
 	e.moved()
 	e.upEnded(end)
+	if e.observed != nil {
+		e.observed.upIn += int64(len(b))
+	}
 	switch {
 	case e.oneWay:
 		e.drop(len(b), end)
 	case e.reply.head != nil:
 		e.complete(b, end)
 	default:
+		if e.observed != nil {
+			e.observed.out += int64(len(b))
+		}
 		e.down.SendData(b, end)
 		if end {
 			e.replied()
@@ -135,6 +144,9 @@ func (u *upstream) OnTrailers(t codec.Head) {
 		return
 	}
 	t = e.worker.convert.Trailers(t, e.from)
+	if e.observed != nil {
+		e.observeTrailers(t)
+	}
 	switch {
 	case e.oneWay:
 		e.drop(0, true)

@@ -39,6 +39,13 @@ type Worker struct {
 	spareFilterings int
 	freeAttempts    *attempts
 	spareAttempts   int
+
+	ended         Ended
+	freeObserved  *observed
+	spareObserved int
+	observedBytes int
+	wall, wallAt  int64  // see wallOffset
+	numbered      uint64 // connections that observers see
 }
 
 // NewWorker returns the worker of loop l, which has no routes yet.
