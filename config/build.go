@@ -16,6 +16,8 @@ type builder struct {
 	// relative to directory.
 	files     bool
 	directory string
+	// directories are those that it has named.
+	directories []string
 	// prefix is the place of the file that is being read within the main one.
 	prefix  string
 	routers routerSet

@@ -36,17 +36,28 @@ func Parse(name string, data []byte) (*Config, Problems) {
 }
 
 func parse(name string, data []byte, files bool) (*Config, Problems) {
-	b := &builder{checker: checker{file: name}, files: files, directory: filepath.Dir(name)}
-	var config *Config
-	if root := b.decode(data); root != nil {
-		b.object(rootObject, root, "", false)
-		config = b.config(view{&b.checker, rootObject, root, ""})
-	}
+	b := newBuilder(name, files)
+	config := b.parse(data)
 	problems := b.finish(name)
 	if problems.HasErrors() {
 		return nil, problems
 	}
 	return config, problems
+}
+
+func newBuilder(name string, files bool) *builder {
+	return &builder{checker: checker{file: name}, files: files, directory: filepath.Dir(name)}
+}
+
+// parse builds what it can of a configuration; the problems say whether it is
+// one.
+func (b *builder) parse(data []byte) *Config {
+	root := b.decode(data)
+	if root == nil {
+		return nil
+	}
+	b.object(rootObject, root, "", false)
+	return b.config(view{&b.checker, rootObject, root, ""})
 }
 
 // decode parses the current file; nil means that it reported why it cannot.
@@ -104,46 +115,4 @@ func readRegular(path string) ([]byte, error) {
 		return nil, errors.New("it is not a regular file")
 	}
 	return readFile(path)
-}
-
-// filesLimit bounds the files of one directory; MOSN writes one per cluster or
-// virtual host, of which the largest meshes have some thousands.
-const filesLimit = 20000
-
-// readDirectory decodes every file of the directory that a key names and hands
-// each that is an object to use. Meanwhile the checker's file is that file.
-func (b *builder) readDirectory(v view, name string, o *object, use func(view)) {
-	directory := v.text(name)
-	if !b.files {
-		v.errorf(name, "a directory can be named only in a configuration that is a file itself")
-		return
-	}
-	if !filepath.IsAbs(directory) {
-		directory = filepath.Join(b.directory, directory)
-	}
-	entries, err := os.ReadDir(directory)
-	if err != nil {
-		v.errorf(name, "the directory cannot be read: %v", cause(err))
-		return
-	}
-	if len(entries) > filesLimit {
-		v.errorf(name, "the directory holds more than %d files", filesLimit)
-		return
-	}
-	main := b.file
-	defer func() { b.file, b.prefix = main, "" }()
-	for _, entry := range entries {
-		if strings.HasPrefix(entry.Name(), ".") {
-			continue // what editors and Kubernetes' volumes leave
-		}
-		b.file = filepath.Join(directory, entry.Name())
-		b.prefix = joinPath(v.path, name) + "/" + entry.Name()
-		data, err := readRegular(b.file)
-		if err != nil {
-			b.errorAt(position{}, "", "the file cannot be read: %v", cause(err))
-		} else if root := b.decode(data); root != nil {
-			b.object(o, root, "", false)
-			use(view{&b.checker, o, root, ""})
-		}
-	}
 }

@@ -13,7 +13,8 @@ import (
 const drainPoll = 10 * time.Millisecond
 
 // Drain refuses new connections and lets those that are open finish what is in
-// flight, until none is left or ctx ends. Stop follows.
+// flight, until none is left or ctx ends; it closes none of the rest. Stop may
+// follow.
 func (s *Server) Drain(ctx context.Context) {
 	s.end()
 	_, err := ask(s, func(w *pipeline.Worker) struct{} {
@@ -29,8 +30,9 @@ func (s *Server) Drain(ctx context.Context) {
 	for s.connections() > 0 {
 		select {
 		case <-ctx.Done():
+			// Whether they are closed now is for whoever asked for the drain.
 			if n := s.connections(); n > 0 {
-				s.log.Warn("drain: closing connections that are still open", "connections", n)
+				s.log.Warn("drain: its time is over and connections are still open", "connections", n)
 			}
 			return
 		case <-tick.C:

@@ -101,7 +101,7 @@ func hanging(t *testing.T, flags ...string) (p *process, c *framePeer) {
 	l := listenScript(t)
 	in := hop{name: "in", listen: freeAddress(t), down: "Http2", up: "Http2", hosts: []string{l.Addr().String()}, match: anyRequest}
 	admin := freeAddress(t)
-	p = startProcess(t, admin, append([]string{"-c", writeConfig(t, withAdmin(configOf(in), admin, ""))}, flags...)...)
+	p = startProcess(t, admin, append([]string{"-c", writeConfig(t, strings.Replace(withAdmin(configOf(in), admin, ""), `"ERROR"`, `"WARN"`, 1))}, flags...)...)
 	if p.status("/ready") != 200 { // answered once the listener is bound
 		t.Fatal("the process is not ready")
 	}
@@ -152,6 +152,21 @@ func TestDrainByAdmin(t *testing.T) {
 	}
 }
 
+// A drain by the admin server closes nothing, nor says that it does: what has not
+// finished when its time is over goes on.
+func TestDrainByAdminClosesNothing(t *testing.T) {
+	p, c := hanging(t, "--drain-time", "20ms")
+	p.post("/drain")
+	const over = "drain: its time is over and connections are still open"
+	eventually(t, "the drain's time is over", func() bool { return strings.Contains(p.out.String(), over) })
+	if strings.Contains(p.out.String(), "closing") {
+		t.Errorf("the log says that connections are closed: %s", p.out)
+	}
+	pingPassed(c)
+	p.signal(syscall.SIGTERM)
+	p.wantEnd()
+}
+
 // The file is watched through the links that Kubernetes swaps; what is written in
 // pieces, or wrong, changes nothing.
 func TestWatch(t *testing.T) {
@@ -194,6 +209,55 @@ func TestWatch(t *testing.T) {
 	if n := strings.Count(p.out.String(), "nothing was changed"); n != 1 {
 		t.Errorf("the half file was refused %d times", n)
 	}
+	p.signal(syscall.SIGTERM)
+	p.wantEnd()
+}
+
+// The files of the directories that the configuration names are watched, too: one
+// that changes, one that comes, one that goes, and one that is wrong first.
+func TestWatchOfDirectories(t *testing.T) {
+	red, blue := named(t, "red"), named(t, "blue")
+	in := hop{name: "in", listen: freeAddress(t), down: "SofaRpc", up: "SofaRpc"}
+	dir := t.TempDir()
+	clusters := filepath.Join(dir, "clusters")
+	if err := os.Mkdir(clusters, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(clusters, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cluster := func(name, host string) string {
+		return fmt.Sprintf(`{"name": %q, "type": "SIMPLE", "lb_type": "LB_ROUNDROBIN", "hosts": [{"address": %q}]}`, name, host)
+	}
+	write("in.json", cluster("in", red))
+	text := configOf(in)
+	text = text[:strings.Index(text, `"clusters": [`)] + `"clusters_configs": "clusters"}}`
+	file := filepath.Join(dir, "c.json")
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p := startProcess(t, in.listen, "-c", file, "--watch")
+	said := func(what string) {
+		t.Helper()
+		eventually(t, "the proxy says "+what, func() bool { return strings.Contains(p.out.String(), what) })
+	}
+	c := dialBolt(t, in.listen)
+	wantFrom(t, c, "red")
+	write("in.json", cluster("in", blue))
+	said("hosts +" + blue)
+	wantFrom(t, c, "blue")
+	write("more.json", cluster("more", red)[:20])
+	said("reload: nothing was changed")
+	write("more.json", cluster("more", red))
+	said(`cluster "more" added`)
+	if err := os.Remove(filepath.Join(clusters, "more.json")); err != nil {
+		t.Fatal(err)
+	}
+	said(`cluster "more" removed`)
+	wantFrom(t, c, "blue")
 	p.signal(syscall.SIGTERM)
 	p.wantEnd()
 }

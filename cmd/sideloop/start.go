@@ -23,7 +23,7 @@ type startCommand struct {
 	Config      string        `short:"c" required:"" placeholder:"FILE" help:"Configuration file, JSON or YAML."`
 	Concurrency int           `placeholder:"N" help:"Number of worker loops. Default: GOMAXPROCS, else the file's processor, else 2."`
 	DrainTime   time.Duration `placeholder:"DURATION" help:"How long running requests may take to finish at the end. Default: the file's graceful_timeout, else 30s."`
-	Watch       bool          `help:"Read the configuration again when the file changes."`
+	Watch       bool          `help:"Read the configuration again when the file changes, or a file of the directories that it names."`
 	Zone        string        `placeholder:"NAME" env:"SIDELOOP_ZONE" help:"Zone that the proxy is in, for clusters with prefer_local_zone. Default: the file's node.locality.zone."`
 }
 
@@ -33,6 +33,10 @@ type startCommand struct {
 func (s *startCommand) Run() error {
 	if s.Concurrency < 0 || s.DrainTime < 0 {
 		return errors.New("--concurrency and --drain-time must be positive")
+	}
+	var w *watcher
+	if s.Watch {
+		w = newWatcher(s.Config) // before the file is read, so that no change is missed
 	}
 	file, c, problems, err := server.OpenFile(s.Config)
 	printProblems(problems)
@@ -61,6 +65,11 @@ func (s *startCommand) Run() error {
 	defer removePid(c.PidFile)
 	operator.serve(srv, file)
 	r := &run{startCommand: s, server: srv, file: file, operator: operator, signals: signals}
+	if w != nil {
+		w.run(watchInterval)
+		defer w.stop()
+		r.changed = w.changed
+	}
 	return r.wait()
 }
 
@@ -78,12 +87,6 @@ type run struct {
 
 // wait serves until there is a reason to end.
 func (r *run) wait() error {
-	if r.Watch {
-		_, data := r.file.Source()
-		w := watch(r.Config, data, watchInterval)
-		defer w.stop()
-		r.changed = w.changed
-	}
 	r.expire = func() {}
 	defer func() { r.expire() }()
 	ending := false

@@ -5,45 +5,62 @@ package main
 import (
 	"crypto/sha256"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/sideloop/sideloop/config"
 )
 
-// watchInterval is how often the file is looked at. A change counts when it has
-// stayed the same for one interval, so that a file is not read half written.
-const watchInterval = time.Second
+const (
+	// watchInterval is how often the files are looked at. A change counts when
+	// all has stayed the same for one interval, so that nothing is read half
+	// written.
+	watchInterval = time.Second
+	// watchShare is the part of the time that looking may take: one in so many.
+	// A mesh of thousands of files is looked at less often.
+	watchShare = 50
+)
 
-// watcher looks at a file, through whatever symbolic links lead to it: Kubernetes
-// swaps one above the file.
+// watcher looks at a configuration file and at those of the directories that it
+// names, through whatever symbolic links lead to them: Kubernetes swaps one above
+// the files.
 type watcher struct {
 	path    string
 	changed chan struct{}
 	quit    chan struct{}
 	done    sync.WaitGroup
 
-	stat    os.FileInfo
-	seen    [sha256.Size]byte // at the latest look
-	pending bool              // it has changed since it was told
+	directories []string          // that the file named when it was read
+	stats       []fileStat        // at the latest look, as is seen
+	seen        [sha256.Size]byte // of all that the files hold
+	pending     bool              // it has changed since it was told
 }
 
-// watch tells of changes since the file was read as data.
-func watch(path string, data []byte, interval time.Duration) *watcher {
-	w := &watcher{path: path, changed: make(chan struct{}, 1), quit: make(chan struct{}), seen: sha256.Sum256(data)}
+// newWatcher knows the files as they are now; run tells of changes since.
+func newWatcher(path string) *watcher {
+	w := &watcher{path: path, changed: make(chan struct{}, 1), quit: make(chan struct{})}
+	w.look()
+	w.look() // with the directories that are known now
+	w.pending = false
+	return w
+}
+
+// run looks every interval until stop.
+func (w *watcher) run(interval time.Duration) {
 	w.done.Go(func() {
-		tick := time.NewTicker(interval)
-		defer tick.Stop()
+		wait := interval
 		for {
 			select {
 			case <-w.quit:
 				return
-			case <-tick.C:
-				w.step()
+			case <-time.After(wait):
 			}
+			began := time.Now()
+			w.step()
+			wait = max(interval, watchShare*time.Since(began))
 		}
 	})
-	return w
 }
 
 func (w *watcher) stop() {
@@ -60,25 +77,69 @@ func (w *watcher) step() {
 	ask(w.changed)
 }
 
-// look tells whether the file's content has changed since the look before. What
-// cannot be read is in the middle of being replaced.
+// look tells whether what the files hold has changed since the look before. A
+// configuration file that cannot be read is in the middle of being replaced.
 func (w *watcher) look() bool {
-	info, err := os.Stat(w.path)
-	if err != nil {
-		return false
-	}
-	if w.stat != nil && os.SameFile(info, w.stat) && info.ModTime().Equal(w.stat.ModTime()) && info.Size() == w.stat.Size() {
+	stats := w.stat()
+	if slices.EqualFunc(w.stats, stats, fileStat.same) {
 		return false
 	}
 	data, err := config.Read(w.path)
 	if err != nil {
 		return false
 	}
-	w.stat = info
+	w.stats, w.directories = stats, config.Directories(w.path, data)
+	all := sha256.New()
 	sum := sha256.Sum256(data)
-	if sum == w.seen {
+	all.Write(sum[:])
+	for _, f := range stats[1:] {
+		sum = f.sum()
+		all.Write(sum[:])
+	}
+	was := w.seen
+	all.Sum(w.seen[:0])
+	if w.seen == was {
 		return false
 	}
-	w.seen, w.pending = sum, true
+	w.pending = true
 	return true
+}
+
+// stat looks at the file and at those of its directories.
+func (w *watcher) stat() []fileStat {
+	all := []fileStat{statOf(w.path)}
+	for _, directory := range w.directories {
+		files, _ := config.Files(directory) // a reload says why there are none
+		for _, path := range files {
+			all = append(all, statOf(path))
+		}
+	}
+	return all
+}
+
+// fileStat is what tells that a file need not be read again.
+type fileStat struct {
+	path string
+	info os.FileInfo // nil for what is not there
+}
+
+func statOf(path string) fileStat {
+	info, _ := os.Stat(path)
+	return fileStat{path, info}
+}
+
+func (f fileStat) same(g fileStat) bool {
+	if f.path != g.path || f.info == nil || g.info == nil {
+		return f.path == g.path && f.info == g.info
+	}
+	return os.SameFile(f.info, g.info) && f.info.ModTime().Equal(g.info.ModTime()) && f.info.Size() == g.info.Size()
+}
+
+// sum is that of the file's name and content; what is no file has none.
+func (f fileStat) sum() [sha256.Size]byte {
+	var data []byte
+	if f.info != nil && f.info.Mode().IsRegular() {
+		data, _ = config.Read(f.path) // nothing stands for what cannot be read
+	}
+	return sha256.Sum256(append([]byte(f.path+"\x00"), data...))
 }
