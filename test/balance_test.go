@@ -99,7 +99,7 @@ func TestDistributionThroughChanges(t *testing.T) {
 				}
 			}
 			half := func(done *atomic.Int64) {
-				eventually(t, "half of the load is done", func() bool { return done.Load() >= int64(calls)/2 })
+				reaches(t, "half of the load is done", done, int64(calls)/2)
 			}
 			steady := func(*atomic.Int64) {}
 			load(steady)

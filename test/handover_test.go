@@ -82,7 +82,7 @@ func TestDrainsUnderLoad(t *testing.T) {
 	for range drains {
 		// The next drain meets connections in full use.
 		n := calls.Load() + 10*callers
-		eventually(t, "the load moves on", func() bool { return calls.Load() >= n })
+		reaches(t, "the load moves on", &calls, n)
 		r.next(t, startProxy(t, config))
 	}
 	stop.Store(true)

@@ -49,8 +49,7 @@ func TestUpstreamKilledUnderLoad(t *testing.T) {
 				callMany(t, tt.down, p.address("in"), calls, &seen, &done)
 			}()
 			for i := range 3 {
-				quarter := int64(calls * (i + 1) / 5)
-				eventually(t, "the load moves on", func() bool { return done.Load() >= quarter })
+				reaches(t, "the load moves on", &done, int64(calls*(i+1)/5))
 				kill()
 				restart()
 			}
@@ -87,10 +86,15 @@ func crashable(t *testing.T, protocol, address string) (kill, restart func()) {
 	return func() { stop() }, restart
 }
 
-// callMany makes calls from 32 goroutines over 4 connections and counts how
-// each ended. A call that gets more or less than one answer is an error.
+// callMany makes calls from 32 goroutines and counts how each ended.
 func callMany(t *testing.T, protocol, address string, calls int, seen *outcomes, done *atomic.Int64) {
-	const callers, conns = 32, 4
+	callBy(t, 32, protocol, address, calls, seen, done)
+}
+
+// callBy makes calls from so many goroutines over 4 connections and counts how
+// each ended. A call that gets more or less than one answer is an error.
+func callBy(t *testing.T, callers int, protocol, address string, calls int, seen *outcomes, done *atomic.Int64) {
+	const conns = 4
 	var one func(k, i int) string
 	if protocol == "SofaRpc" {
 		var clients [conns]*boltClient

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,6 +56,21 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	for !ok() {
 		if time.Now().After(deadline) {
 			t.Fatalf("not within %v: %s", waitLimit, what)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// reaches polls until a count is at least as told. It may take as long as the count
+// goes on growing, since a soak's load takes minutes.
+func reaches(t testing.TB, what string, count *atomic.Int64, least int64) {
+	t.Helper()
+	last, moved := count.Load(), time.Now()
+	for n := last; n < least; n = count.Load() {
+		if n > last {
+			last, moved = n, time.Now()
+		} else if time.Since(moved) > waitLimit {
+			t.Fatalf("nothing for %v, at %d of %d: %s", waitLimit, n, least, what)
 		}
 		time.Sleep(2 * time.Millisecond)
 	}

@@ -188,7 +188,7 @@ func TestReloadUnderLoad(t *testing.T) {
 	}
 	var conns uint64
 	for i := range reloads {
-		eventually(t, "calls go on", func() bool { return done.Load() >= int64(2*calls*(i+1)/(reloads+1)) })
+		reaches(t, "calls go on", &done, int64(2*calls*(i+1)/(reloads+1)))
 		if i == 0 {
 			conns = p.stats().Get(stats.DownstreamConnections)
 		}

@@ -159,16 +159,20 @@ func TestRetryStorm(t *testing.T) {
 				route: `, "retry_policy": {"retry_on": true, "num_retries": 10, "retry_timeout": "5ms", "retry_back_off": {"base_interval": "1ms"}}`}))
 			var seen outcomes
 			calls := scale(1500)
+			// In soak as many callers as make the load a full one, although each
+			// waits for most of the time.
+			callers := min(scale(32), 512)
 			began := time.Now()
-			callMany(t, tt.protocol, p.address("in"), calls, &seen, new(atomic.Int64))
+			callBy(t, callers, tt.protocol, p.address("in"), calls, &seen, new(atomic.Int64))
+			elapsed := time.Since(began)
 			s := p.stats()
 			sent, retried := s.Get(stats.UpstreamRequests), s.Get(stats.UpstreamRetries)
-			t.Logf("%d calls: the host was asked %d times; %d retries, %d over budget; %v", calls, asked.Load(), retried, s.Get(stats.UpstreamRetriesOverBudget), seen.counts)
+			t.Logf("%d calls in %v: the host was asked %d times; %d retries, %d over budget; %v", calls, elapsed.Round(time.Millisecond), asked.Load(), retried, s.Get(stats.UpstreamRetriesOverBudget), seen.counts)
 			if n := seen.counts["ok"]; n != 0 {
 				t.Errorf("%d calls ended well", n)
 			}
 			// The floor is three a second, on each of two loops.
-			most := int64(calls)*12/10 + 2*3*int64(time.Since(began)/time.Second+2)
+			most := int64(calls)*12/10 + 2*3*int64(elapsed/time.Second+2)
 			if asked.Load() > most || int64(sent) > most {
 				t.Errorf("%d calls became %d requests, of which %d arrived; want at most %d", calls, sent, asked.Load(), most)
 			}
@@ -211,12 +215,9 @@ func TestHostKilledAndHostAdded(t *testing.T) {
 					defer close(load)
 					callMany(t, protocol, p.address("in"), calls, &seen, &done)
 				}()
-				at := func(part int64) {
-					eventually(t, "the load moves on", func() bool { return done.Load() >= int64(calls)*part/4 })
-				}
-				at(1)
+				reaches(t, "the load moves on", &done, int64(calls)/4)
 				stops[0]()
-				at(2)
+				reaches(t, "the load moves on", &done, int64(calls)/2)
 				in.hosts = hosts[:]
 				if _, err := p.tryReload(configOf(in)); err != nil {
 					t.Error(err)
