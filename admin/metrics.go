@@ -3,86 +3,103 @@
 package admin
 
 import (
+	"bufio"
+	"compress/gzip"
+	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
 
-	"github.com/sideloop/sideloop/stats"
+	"github.com/sideloop/sideloop/config"
 )
 
 // scrapesAtOnce bounds the memory of scrapes; one of a large configuration takes
 // some megabytes while it lasts.
 const scrapesAtOnce = 2
 
-const (
-	// shortest and longest are the powers of two, in nanoseconds, that the
-	// buckets of the exposition end at: 65 µs to 69 s. Each is exact.
-	shortest = 16
-	longest  = 36
-)
-
-// metrics is the exposition for Prometheus. Everything is made with the first
-// scrape.
+// metrics answers scrapes of Prometheus, for one address. The series of the proxy
+// are written by exposition, those of Go and the process are client_golang's.
 type metrics struct {
-	admin        *admin
-	once         sync.Once
-	plain, hosts http.Handler
+	admin  *admin
+	sink   config.PrometheusSink
+	places chan struct{} // one for each scrape
+	once   sync.Once
+	own    *prometheus.Registry // made with the first scrape
+}
+
+func newMetrics(a *admin, sink config.PrometheusSink) *metrics {
+	return &metrics{admin: a, sink: sink, places: make(chan struct{}, scrapesAtOnce)}
 }
 
 func (m *metrics) serve(w http.ResponseWriter, q *http.Request) {
-	m.once.Do(func() { m.plain, m.hosts = m.handler(false), m.handler(true) })
-	if flag(q, "hosts") {
-		m.hosts.ServeHTTP(w, q)
+	select {
+	case m.places <- struct{}{}:
+		defer func() { <-m.places }()
+	default:
+		http.Error(w, "too many scrapes at once", http.StatusServiceUnavailable)
 		return
 	}
-	m.plain.ServeHTTP(w, q)
-}
-
-func (m *metrics) handler(hosts bool) http.Handler {
-	r := prometheus.NewRegistry()
-	c := &collector{admin: m.admin, hosts: hosts, descs: make(map[*family]*prometheus.Desc)}
-	for _, f := range families() {
-		c.descs[f] = prometheus.NewDesc(f.name, f.help, f.labels, nil)
+	w.Header().Set("Content-Type", string(expfmt.NewFormat(expfmt.TypeTextPlain)))
+	var to io.Writer = w
+	if acceptsGzip(q) {
+		w.Header().Set("Content-Encoding", "gzip")
+		// The fastest level: the loops need the processor more.
+		z, _ := gzip.NewWriterLevel(w, gzip.BestSpeed)
+		defer z.Close()
+		to = z
 	}
-	r.MustRegister(c, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return promhttp.HandlerFor(r, promhttp.HandlerOpts{MaxRequestsInFlight: scrapesAtOnce})
+	out := bufio.NewWriter(to)
+	m.write(out, flag(q, "hosts"))
+	_ = out.Flush() // an error is the client's, who has left
 }
 
-// collector hands values to client_golang.
-type collector struct {
-	admin *admin
-	hosts bool
-	descs map[*family]*prometheus.Desc
-}
-
-// Describe implements prometheus.Collector.
-func (c *collector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range c.descs {
-		to <- d
+func (m *metrics) write(out *bufio.Writer, hosts bool) {
+	s := m.admin.control.Sample()
+	e := exposition{lines: make(map[*family][]byte)}
+	m.admin.visit(s, e.add)
+	e.flush(out)
+	if hosts {
+		w := streamed{out: out}
+		m.admin.visitHosts(s, w.add)
+	}
+	for _, f := range m.process() {
+		_, _ = expfmt.MetricFamilyToText(out, f) // out keeps the error
 	}
 }
 
-// Collect implements prometheus.Collector.
-func (c *collector) Collect(to chan<- prometheus.Metric) {
-	c.admin.visit(func(f *family, value float64, h *stats.Histogram, labels ...string) {
-		for i := range labels {
-			labels[i] = strings.ToValidUTF8(labels[i], "\uFFFD")
+// process gathers what is not the proxy's own.
+func (m *metrics) process() []*dto.MetricFamily {
+	m.once.Do(func() {
+		m.own = prometheus.NewRegistry()
+		if !m.sink.NoGo {
+			m.own.MustRegister(collectors.NewGoCollector())
 		}
-		switch f.kind {
-		case counter:
-			to <- prometheus.MustNewConstMetric(c.descs[f], prometheus.CounterValue, value, labels...)
-		case gauge:
-			to <- prometheus.MustNewConstMetric(c.descs[f], prometheus.GaugeValue, value, labels...)
-		case histogram:
-			buckets := make(map[float64]uint64, longest-shortest+1)
-			for d := shortest; d <= longest; d++ {
-				buckets[float64(uint64(1)<<d)/1e9] = h.Below(d)
+		if !m.sink.NoProcess {
+			m.own.MustRegister(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		}
+	})
+	all, _ := m.own.Gather() // what cannot be read is left out
+	match := newMatcher(&m.admin.control.Config().Metrics)
+	return slices.DeleteFunc(all, func(f *dto.MetricFamily) bool {
+		return match.rejectsName(f.GetName()) || slices.ContainsFunc(f.Metric[0].Label, func(l *dto.LabelPair) bool { return match.rejectsLabel(l.GetName()) })
+	})
+}
+
+// acceptsGzip tells that the client can have a compressed reply.
+func acceptsGzip(q *http.Request) bool {
+	for _, list := range q.Header.Values("Accept-Encoding") {
+		for one := range strings.SplitSeq(list, ",") {
+			name, weight, _ := strings.Cut(one, ";")
+			if strings.TrimSpace(name) == "gzip" && strings.ReplaceAll(weight, " ", "") != "q=0" {
+				return true
 			}
-			to <- prometheus.MustNewConstHistogram(c.descs[f], h.Count(), h.Sum().Seconds(), buckets, labels...)
 		}
-	}, c.hosts)
+	}
+	return false
 }

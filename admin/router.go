@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sideloop/sideloop/config"
 	"github.com/sideloop/sideloop/server"
 )
 
@@ -41,12 +42,12 @@ type router struct {
 type admin struct {
 	Options
 	control server.Control
-	metrics metrics
+	metrics *metrics
 }
 
 func newRouter(o Options, local bool) *router {
 	a := &admin{Options: o, control: o.Control}
-	a.metrics.admin = a
+	a.metrics = newMetrics(a, config.PrometheusSink{})
 	r := &router{local: local}
 	r.add(
 		route{path: "/ready", get: a.ready, probe: true, help: "200 while requests are taken, 503 once the process drains"},
@@ -55,7 +56,7 @@ func newRouter(o Options, local bool) *router {
 		route{path: "/clusters", get: a.clusters, help: "hosts, their health, connections and requests; ?format=json"},
 		route{path: "/listeners", get: a.listeners, help: "addresses and connections; ?format=json"},
 		route{path: "/stats", get: a.stats, help: "counters and latencies as text; ?filter=REGEX, ?format=prometheus"},
-		route{path: "/metrics", get: a.metrics.serve, help: "the same for Prometheus; ?hosts=true adds one series per host"},
+		route{path: "/metrics", get: a.metrics.serve, help: "the same for Prometheus; ?hosts=true adds series of hosts"},
 		route{path: "/memory", get: a.memory, help: "bytes by component, as JSON"},
 		route{path: "/version", get: a.version, help: "version, toolchain, process id, start"},
 		route{path: "/logging", get: a.logging, post: a.setLogging, help: "log levels; POST ?level=LEVEL[&path=LOG] sets, ?level= ends that"},

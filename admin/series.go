@@ -36,7 +36,7 @@ type family struct {
 type visitor func(f *family, value float64, h *stats.Histogram, labels ...string)
 
 var (
-	buildInfo        = &family{"sideloop_build_info", gauge, []string{"version", "go"}, "1, with the version and the toolchain."}
+	buildInfo        = &family{"sideloop_build_info", gauge, []string{"go", "version"}, "1, with the version and the toolchain."}
 	startTime        = &family{"sideloop_start_time_seconds", gauge, nil, "When the proxy was started, in Unix time."}
 	draining         = &family{"sideloop_draining", gauge, nil, "1 once the process drains."}
 	reloads          = &family{"sideloop_config_reloads_total", counter, []string{"result"}, "Changes of the configuration, applied or refused."}
@@ -59,6 +59,7 @@ var (
 	clusterConns     = &family{"sideloop_cluster_connections_active", gauge, []string{"cluster"}, "Open connections to the cluster's hosts."}
 	clusterHosts     = &family{"sideloop_cluster_hosts", gauge, []string{"cluster"}, "Hosts of the cluster."}
 	clusterHealthy   = &family{"sideloop_cluster_hosts_healthy", gauge, []string{"cluster"}, "Hosts that nobody holds for unhealthy."}
+	hostsOmitted     = &family{"sideloop_hosts_omitted", gauge, nil, "Hosts without series, because there are too many; only with ?hosts=true."}
 	hostConns        = &family{"sideloop_host_connections_active", gauge, []string{"cluster", "host"}, "Open connections to a host; only with ?hosts=true."}
 	hostActive       = &family{"sideloop_host_requests_active", gauge, []string{"cluster", "host"}, "Requests in progress on a host's connections; only with ?hosts=true."}
 	hostHealthy      = &family{"sideloop_host_healthy", gauge, []string{"cluster", "host"}, "1 unless somebody holds the host for unhealthy; only with ?hosts=true."}
@@ -90,7 +91,7 @@ func families() []*family {
 		buildInfo, startTime, draining, reloads, reloadTime, failures, glitches, held,
 		listenerConns, listenerRequests, listenerActive, listenerReplies, listenerFailed, listenerDuration,
 		clusterRequests, clusterActive, clusterWaiting, clusterReplies, clusterFailed, clusterDuration,
-		clusterConns, clusterHosts, clusterHealthy, hostConns, hostActive, hostHealthy,
+		clusterConns, clusterHosts, clusterHealthy, hostsOmitted, hostConns, hostActive, hostHealthy,
 		loopStuck, loopLag, loopLongest, loopBusy, loopTurns, loopConns,
 		readBytes, writtenBytes, reads, writes, panics,
 	}
@@ -103,16 +104,26 @@ var classes = [stats.Classes]string{"none", "1xx", "2xx", "3xx", "4xx", "5xx"}
 // visit tells v all values. What has never happened is left out where a label has
 // many values: series are bounded by what the configuration names and by the
 // closed sets of reasons and classes.
-func (a *admin) visit(v visitor, hosts bool) {
-	s := a.control.Sample()
+//
+// The series of hosts are not among them: visitHosts.
+func (a *admin) visit(s *server.Sample, v visitor) {
+	m := newMatcher(&a.control.Config().Metrics)
+	if m.rejectsAny() {
+		all := v
+		v = func(f *family, value float64, h *stats.Histogram, labels ...string) {
+			if !m.rejects(f) {
+				all(f, value, h, labels...)
+			}
+		}
+	}
 	a.visitProcess(s, v)
 	a.visitListeners(s, v)
-	a.visitClusters(s, v, hosts)
+	a.visitClusters(s, v)
 	visitLoops(s, v)
 }
 
 func (a *admin) visitProcess(s *server.Sample, v visitor) {
-	v(buildInfo, 1, nil, a.Version, runtime.Version())
+	v(buildInfo, 1, nil, runtime.Version(), a.Version)
 	v(startTime, float64(a.control.Began().UnixNano())/1e9, nil)
 	v(draining, number(a.control.Draining()), nil)
 	r := a.control.Reloads()
@@ -159,35 +170,26 @@ func visitTraffic(t *server.TrafficSample, v visitor, replies, failed, duration 
 	}
 }
 
-func (a *admin) visitClusters(s *server.Sample, v visitor, hosts bool) {
+func (a *admin) visitClusters(s *server.Sample, v visitor) {
 	for i := range s.Clusters {
 		t := &s.Clusters[i]
 		v(clusterRequests, float64(t.Ended()), nil, t.Name)
 		visitTraffic(t, v, clusterReplies, clusterFailed, clusterDuration)
 	}
+	seen := make(map[string]bool)
 	for _, c := range a.control.Clusters() {
 		var sum server.HostSample
-		healthy := 0
-		seen := make(map[string]bool, len(c.Hosts))
-		for _, h := range c.Hosts {
-			if seen[h.Address] {
-				continue
-			}
-			seen[h.Address] = true
-			one := s.Hosts[server.HostKey{Cluster: c.Name, Address: h.Address}]
-			sum.Connections += one.Connections
-			sum.InFlight += one.InFlight
-			sum.Waiting += one.Waiting
-			if h.Down == 0 {
+		hosts, healthy := 0, 0
+		eachHost(c, s, seen, func(h *hostRow) {
+			hosts++
+			sum.Connections += h.Connections
+			sum.InFlight += h.InFlight
+			sum.Waiting += h.Waiting
+			if h.healthy {
 				healthy++
 			}
-			if hosts {
-				v(hostConns, float64(one.Connections), nil, c.Name, h.Address)
-				v(hostActive, float64(one.InFlight), nil, c.Name, h.Address)
-				v(hostHealthy, number(h.Down == 0), nil, c.Name, h.Address)
-			}
-		}
-		v(clusterHosts, float64(len(seen)), nil, c.Name)
+		})
+		v(clusterHosts, float64(hosts), nil, c.Name)
 		v(clusterHealthy, float64(healthy), nil, c.Name)
 		v(clusterConns, float64(sum.Connections), nil, c.Name)
 		v(clusterActive, float64(sum.InFlight), nil, c.Name)

@@ -4,7 +4,6 @@ package admin
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -54,7 +53,7 @@ type Server struct {
 func Listen(address string) (*Server, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("admin: %w", err)
+		return nil, err
 	}
 	return &Server{listener: l}, nil
 }
@@ -72,6 +71,14 @@ func (s *Server) ServeProfiles(log *slog.Logger) {
 	r := &router{local: config.Loopback(s.Addr().String())}
 	r.profiles()
 	s.serve(r, log)
+}
+
+// ServeMetrics answers scrapes only.
+func (s *Server) ServeMetrics(o Options, sink config.PrometheusSink) {
+	r := &router{local: config.Loopback(s.Addr().String())}
+	m := newMetrics(&admin{Options: o, control: o.Control}, sink)
+	r.add(route{path: sink.Endpoint, get: m.serve, help: "metrics for Prometheus; ?hosts=true adds series of hosts"})
+	s.serve(r, o.Log)
 }
 
 func (s *Server) serve(h http.Handler, log *slog.Logger) {

@@ -34,7 +34,7 @@ func (a *admin) stats(w http.ResponseWriter, q *http.Request) {
 		return
 	}
 	out := bufio.NewWriter(w)
-	a.visit(func(f *family, value float64, h *stats.Histogram, labels ...string) {
+	show := func(f *family, value float64, h *stats.Histogram, labels ...string) {
 		key := f.key(labels)
 		if !filter.MatchString(key) {
 			return
@@ -48,6 +48,11 @@ func (a *admin) stats(w http.ResponseWriter, q *http.Request) {
 			fmt.Fprintf(out, " p%v=%v", strconv.FormatFloat(100*p, 'f', -1, 64), h.Quantile(p))
 		}
 		fmt.Fprintln(out)
-	}, flag(q, "hosts"))
+	}
+	s := a.control.Sample()
+	a.visit(s, show)
+	if flag(q, "hosts") {
+		a.visitHosts(s, show)
+	}
 	_ = out.Flush() // an error is the client's, who has left
 }

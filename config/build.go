@@ -52,6 +52,7 @@ func (b *builder) config(root view) *Config {
 	config.Zone = root.child("node").child("locality").text("zone")
 	config.Clusters = b.clusters(root.child("cluster_manager"))
 	config.Admin = b.admin(root)
+	config.Metrics = b.metrics(root.child("metrics"))
 	b.references(config)
 	b.handover(root, config)
 	return config

@@ -14,7 +14,7 @@ var rootObject = &object{name: "the configuration", keys: []key{
 	{name: "close_graceful", kind: flagKind, status: ignored, doc: "Older name of disable_upgrade."},
 	{name: "inherit_old_mosnconfig", kind: flagKind, status: differs, note: "the configuration of a running MOSN is not inherited; only this file counts", doc: "On upgrade, take the whole configuration from the old process."},
 	{name: "tracing", kind: objectKind, object: tracingObject, doc: "Distributed tracing."},
-	{name: "metrics", kind: objectKind, object: metricsObject, status: differs, note: "metrics cannot be configured here; they are at /metrics of the admin server", doc: "Where metrics go and which are kept."},
+	{name: "metrics", kind: objectKind, object: metricsObject, doc: "Which metrics are shown, and where besides the admin server."},
 	{name: "admin", kind: objectKind, object: adminObject, doc: "The admin server; without it there is none. It has no authentication: see docs/OPERATIONS.md."},
 	{name: "pprof", kind: objectKind, object: pprofObject, doc: "Go's profiling server."},
 	{name: "dynamic_resources", kind: anyKind, status: refused, note: "xDS is not implemented; the listeners, routes and clusters must stand in this file", doc: "xDS sources of an Envoy bootstrap."},
@@ -126,40 +126,6 @@ var tracingObject = &object{name: "tracing", keys: []key{
 	{name: "driver", kind: textKind, status: ignored, values: named("SOFATracer", "SkyWalking", "jaeger", "zipkin", "otel"), doc: "What spans are sent to."},
 	{name: "tracer", kind: textKind, status: ignored, doc: "Older name of driver."},
 	{name: "config", kind: anyKind, status: ignored, doc: "Settings of the driver."},
-}}
-
-var metricsObject = &object{name: "metrics", keys: []key{
-	{name: "sinks", kind: objectsKind, object: metricsSinkObject, doc: "Where metrics are sent or shown."},
-	{name: "stats_matcher", kind: objectKind, object: statsMatcherObject, doc: "Metrics that are left out."},
-	{name: "shm_zone", kind: textKind, doc: "Shared memory that keeps metrics over an upgrade."},
-	{name: "shm_size", kind: anyKind, doc: "Size of the shared memory, as in \"10MB\"."},
-	{name: "flush_mosn", kind: flagKind, doc: "Include the metrics of the process itself."},
-	{name: "lazy_flush", kind: flagKind, doc: "Compute metrics only when they are read."},
-	{name: "sample", kind: objectKind, object: metricsSampleObject, doc: "How histograms sample."},
-	{name: "ewma", kind: objectKind, object: metricsAverageObject, doc: "How moving averages decay."},
-}}
-
-var metricsSinkObject = &object{name: "a metrics sink", keys: []key{
-	{name: "type", kind: textKind, values: named("prometheus", "console"), required: true, doc: "Kind of the sink."},
-	{name: "config", kind: anyKind, doc: "Settings of the sink."},
-}}
-
-var statsMatcherObject = &object{name: "a stats matcher", keys: []key{
-	{name: "reject_all", kind: flagKind, doc: "Keep no metrics."},
-	{name: "exclusion_labels", kind: textsKind, doc: "Labels that are left out."},
-	{name: "exclusion_keys", kind: textsKind, doc: "Metrics that are left out."},
-}}
-
-var metricsSampleObject = &object{name: "a metrics sample", keys: []key{
-	{name: "type", kind: textKind, values: named("UNIFORM", "EXP_DECAY"), doc: "Kind of the sample."},
-	{name: "size", kind: integerKind, max: math.MaxInt32, doc: "Values kept."},
-	{name: "exp_decay_alpha", kind: numberKind, doc: "Weight of recent values."},
-}}
-
-var metricsAverageObject = &object{name: "a moving average", keys: []key{
-	{name: "alpha", kind: numberKind, doc: "Weight of the newest value."},
-	{name: "target", kind: numberKind, doc: "What an old value decays to within duration."},
-	{name: "duration", kind: durationKind, doc: "Time of the decay to target."},
 }}
 
 var pluginObject = &object{name: "plugin", keys: []key{

@@ -12,8 +12,9 @@ type Config struct {
 	// PidFile is empty when the file names none.
 	PidFile string
 	// Zone is where this proxy is, empty when the file does not say.
-	Zone  string
-	Admin Admin
+	Zone    string
+	Admin   Admin
+	Metrics Metrics
 }
 
 // Server is the one entry of "servers".

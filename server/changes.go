@@ -12,7 +12,7 @@ import (
 
 // Change is one difference between two configurations.
 type Change struct {
-	// Object is "listener", "router", "cluster", "admin" or "server".
+	// Object is "listener", "router", "cluster", "admin", "metrics" or "server".
 	Object string
 	Name   string
 	// What is "added", "removed" or "changed", perhaps with more behind a
@@ -37,17 +37,20 @@ func compare(old, c *config.Config) Changes {
 	if old.Admin != c.Admin {
 		all = append(all, Change{"admin", c.Admin.Address, "changed: needs a restart"})
 	}
+	if !config.Equal(&old.Metrics, &c.Metrics) {
+		all = append(all, Change{"metrics", "", "changed: stats_matcher applies at once; sinks need a restart"})
+	}
 	all = append(all, differences("listener", old.Server.Listeners, c.Server.Listeners, listenerName, nil)...)
 	all = append(all, differences("router", old.Server.Routers, c.Server.Routers, routerName, nil)...)
 	return append(all, differences("cluster", old.Clusters, c.Clusters, clusterName, hostChanges)...)
 }
 
-// serverPart is what is neither a listener, a router or a cluster, nor the admin
-// server's.
+// serverPart is what is neither a listener, a router or a cluster, nor of the
+// admin server and metrics.
 func serverPart(c *config.Config) *config.Config {
 	n := *c
 	n.Server.Listeners, n.Server.Routers, n.Clusters = nil, nil, nil
-	n.Admin = config.Admin{}
+	n.Admin, n.Metrics = config.Admin{}, config.Metrics{}
 	return &n
 }
 

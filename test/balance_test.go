@@ -76,7 +76,7 @@ func TestDistributionThroughChanges(t *testing.T) {
 				return configOf(hop{name: "in", listen: "127.0.0.1:0", down: protocol, up: protocol, hosts: addresses, clusterKV: more})
 			}
 			p := startProxy(t, text(all[:3], ""))
-			calls := scale(6000)
+			calls := min(scale(6000), 150_000) // of each of five loads
 			load := func(during func(done *atomic.Int64)) {
 				var seen outcomes
 				var done atomic.Int64

@@ -83,7 +83,7 @@ func TestFootprintOfALargeConfiguration(t *testing.T) {
 		scrape := p.get("/metrics?hosts=true")
 		after := p.footprint()
 		t.Logf("a scrape of %d KiB: %d KiB resident after it, %d anonymous", len(scrape)>>10, after.Resident>>10, after.Anon>>10)
-		const scrapeLimit = 24 << 20
+		const scrapeLimit = 8 << 20
 		if grown := int64(after.Resident) - int64(f.Resident); grown > scrapeLimit {
 			t.Errorf("a scrape of all hosts costs %d KiB", grown>>10)
 		}

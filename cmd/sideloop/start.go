@@ -49,7 +49,7 @@ func (s *startCommand) Run() error {
 	defer server.ReturnMemory()()
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP)
-	operator, err := openOperator(c.Admin)
+	operator, err := openOperator(c)
 	if err != nil {
 		return err
 	}
