@@ -58,6 +58,7 @@ var arrows = map[string][]string{
 	"bench/sweep":    {"bench/load", "bench/result"},
 	"test/authority": nil,
 	"test/peer":      nil,
+	"test/traffic":   {"bench/load", "bench/result"},
 }
 
 // onlyImporter names the one folder that may import a module from outside, tests

@@ -170,6 +170,7 @@ func TestDrainByAdminClosesNothing(t *testing.T) {
 // The file is watched through the links that Kubernetes swaps; what is written in
 // pieces, or wrong, changes nothing.
 func TestWatch(t *testing.T) {
+	t.Parallel() // it waits for most of the time
 	red, blue := named(t, "red"), named(t, "blue")
 	in := hop{name: "in", listen: freeAddress(t), down: "SofaRpc", up: "SofaRpc", hosts: []string{red}}
 	dir := t.TempDir()
@@ -216,6 +217,7 @@ func TestWatch(t *testing.T) {
 // The files of the directories that the configuration names are watched, too: one
 // that changes, one that comes, one that goes, and one that is wrong first.
 func TestWatchOfDirectories(t *testing.T) {
+	t.Parallel() // it waits for most of the time
 	red, blue := named(t, "red"), named(t, "blue")
 	in := hop{name: "in", listen: freeAddress(t), down: "SofaRpc", up: "SofaRpc"}
 	dir := t.TempDir()

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"crypto/sha256"
 	"os"
 	"slices"
 	"sync"
@@ -31,10 +30,9 @@ type watcher struct {
 	quit    chan struct{}
 	done    sync.WaitGroup
 
-	directories []string          // that the file named when it was read
-	stats       []fileStat        // at the latest look, as is seen
-	seen        [sha256.Size]byte // of all that the files hold
-	pending     bool              // it has changed since it was told
+	directories []string   // that the file named when it was read
+	stats       []fileStat // at the latest look
+	pending     bool       // there is a change that was not told
 }
 
 // newWatcher knows the files as they are now; run tells of changes since.
@@ -77,7 +75,8 @@ func (w *watcher) step() {
 	ask(w.changed)
 }
 
-// look tells whether what the files hold has changed since the look before. A
+// look tells whether a file was written or replaced since the look before, with
+// whatever it held already: the process may have read something else meanwhile. A
 // configuration file that cannot be read is in the middle of being replaced.
 func (w *watcher) look() bool {
 	stats := w.stat()
@@ -88,20 +87,8 @@ func (w *watcher) look() bool {
 	if err != nil {
 		return false
 	}
-	w.stats, w.directories = stats, config.Directories(w.path, data)
-	all := sha256.New()
-	sum := sha256.Sum256(data)
-	all.Write(sum[:])
-	for _, f := range stats[1:] {
-		sum = f.sum()
-		all.Write(sum[:])
-	}
-	was := w.seen
-	all.Sum(w.seen[:0])
-	if w.seen == was {
-		return false
-	}
-	w.pending = true
+	w.directories = config.Directories(w.path, data)
+	w.stats, w.pending = stats, true
 	return true
 }
 
@@ -117,7 +104,7 @@ func (w *watcher) stat() []fileStat {
 	return all
 }
 
-// fileStat is what tells that a file need not be read again.
+// fileStat is what tells that a file is as it was.
 type fileStat struct {
 	path string
 	info os.FileInfo // nil for what is not there
@@ -133,13 +120,4 @@ func (f fileStat) same(g fileStat) bool {
 		return f.path == g.path && f.info == g.info
 	}
 	return os.SameFile(f.info, g.info) && f.info.ModTime().Equal(g.info.ModTime()) && f.info.Size() == g.info.Size()
-}
-
-// sum is that of the file's name and content; what is no file has none.
-func (f fileStat) sum() [sha256.Size]byte {
-	var data []byte
-	if f.info != nil && f.info.Mode().IsRegular() {
-		data, _ = config.Read(f.path) // nothing stands for what cannot be read
-	}
-	return sha256.Sum256(append([]byte(f.path+"\x00"), data...))
 }
