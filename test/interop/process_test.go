@@ -113,6 +113,12 @@ var binary = sync.OnceValues(func() (string, error) {
 // startProxy runs the proxy until its addresses are taken.
 func startProxy(t *testing.T, config string, addresses ...string) *process {
 	t.Helper()
+	return startProxyWith(t, []string{"-c", config}, addresses...)
+}
+
+// startProxyWith is startProxy with other arguments.
+func startProxyWith(t *testing.T, args []string, addresses ...string) *process {
+	t.Helper()
 	path, err := binary()
 	if err != nil {
 		t.Fatal(err, path)
@@ -121,7 +127,7 @@ func startProxy(t *testing.T, config string, addresses ...string) *process {
 		for _, a := range addresses {
 			waitFor(t, a)
 		}
-	}, path, "start", "-c", config)
+	}, append([]string{path, "start"}, args...)...)
 }
 
 // startSidecar runs a proxy with one listener and one host.
