@@ -15,6 +15,7 @@ type conn struct {
 	pool    *pool
 	conn    *eventloop.Conn
 	session codec.ClientSession
+	parcels codec.ParcelClient // the session, if it takes parcels
 
 	opened   uint32       // requests so far
 	heard    bool         // the peer has said something, such as its limits
@@ -42,17 +43,24 @@ func newConn(p *pool, ec *eventloop.Conn) *conn {
 		ec.SetWatermarks(p.cluster.BufferLimit, p.cluster.BufferLimit/2)
 	}
 	c.session = p.manager.sessions[p.protocol](p.cluster, ec, c, p.manager.mem)
+	c.parcels, _ = c.session.(codec.ParcelClient)
 	p.manager.loop.Schedule(&c.idle, p.cluster.IdleTimeout)
 	c.watch()
 	return c
 }
 
-// open starts a stream for r and keeps the connection's request limit.
+// open starts a stream for r.
 func (c *conn) open(r *Request) codec.Stream {
-	c.opened++
 	if r.Exclusive {
 		c.reserved = false
 	}
+	c.count()
+	return c.session.Open(r.Receiver)
+}
+
+// count counts a request and keeps the connection's limit of them.
+func (c *conn) count() {
+	c.opened++
 	if limit := c.pool.cluster.MaxRequestsPerConn; limit > 0 {
 		if c.opened >= limit {
 			c.drain()
@@ -62,7 +70,6 @@ func (c *conn) open(r *Request) codec.Stream {
 			c.pool.replace()
 		}
 	}
-	return c.session.Open(r.Receiver)
 }
 
 // drain takes the connection out of service.
@@ -127,7 +134,11 @@ func (c *conn) hear(limit int) {
 
 // capacity is how many streams may be opened now.
 func (c *conn) capacity() int {
-	return min(c.session.Capacity(), c.allowed()-c.session.Active())
+	n := c.session.Capacity()
+	if _, stated := c.session.Limit(); stated || n == 0 {
+		return n
+	}
+	return min(n, c.allowed()-c.session.Active())
 }
 
 // allowed is how many streams the peer takes at once. Until it has stated that,

@@ -22,7 +22,11 @@ type Members struct {
 
 	choices map[*group]*choice
 	memo    memo
-	view    view // of the choice under way; here it costs no allocation
+	// chosen is the number, from 1, of the host that Express chose last and had
+	// no room at, 0 for none; chosenAt the loop time.
+	chosen   int
+	chosenAt int64
+	view     view // of the choice under way; here it costs no allocation
 }
 
 // memo remembers what criteria lead to; equal pointers are equal criteria. Most
@@ -134,7 +138,10 @@ func (s *Members) Acquire(r *Request) (codec.Stream, codec.Reason) {
 		return nil, codec.NoHealthyUpstream
 	}
 	s.view = view{members: s, request: r, now: s.manager.loop.Now(), avoid: r.host}
-	i := c.choose(&s.view)
+	i := s.foreseen(r)
+	if i < 0 {
+		i = c.choose(&s.view)
+	}
 	if i < 0 && r.host != nil {
 		s.view.avoid = nil
 		i = c.choose(&s.view)
@@ -143,6 +150,16 @@ func (s *Members) Acquire(r *Request) (codec.Stream, codec.Reason) {
 		return nil, s.refusal(c.group, r.Protocol)
 	}
 	return s.acquire(s.cluster.Hosts[i], s.states[i], r)
+}
+
+// foreseen is the host that Express has chosen for r, -1 for none.
+func (s *Members) foreseen(r *Request) int {
+	i := s.chosen - 1
+	s.chosen = 0
+	if r.host != nil || r.Subset != nil || r.Hashed || s.chosenAt != s.view.now {
+		return -1
+	}
+	return i
 }
 
 // acquire finds a stream for r at the host that was chosen.

@@ -20,6 +20,8 @@ type connection struct {
 	conn     *eventloop.Conn
 	session  codec.ServerSession // nil until the protocol is known
 	protocol codec.Protocol
+	// traffic is the chain's of this loop.
+	traffic *stats.Traffic
 	// filters are nil where the listener has none; peer is for them.
 	filters *filter.Instances
 	peer    netip.Addr
@@ -28,8 +30,10 @@ type connection struct {
 	number    uint64
 	// streamIdle is the protocol's bound on exchanges without progress.
 	streamIdle time.Duration
-	prefix     []byte // first bytes that do not tell the protocol yet
-	original   []byte // see originalDst
+	// parcels is the session where its requests may take the lane, else nil.
+	parcels  codec.ParcelServer
+	prefix   []byte // first bytes that do not tell the protocol yet
+	original []byte // see originalDst
 
 	active   int64 // loop time of the last bytes
 	draining bool
@@ -71,6 +75,7 @@ func newConnection(w *Worker, ec *eventloop.Conn, chain *Chain) *connection {
 	c := &connection{worker: w, chain: chain, conn: ec, active: w.loop.Now()}
 	c.tick.Expire, c.idle.Expire = (*sessionTick)(c), c
 	c.task.Runner = c
+	c.traffic = chain.Meter.Loop(w.loop.Index())
 	if c.filters = chain.Filters.Loop(w.loop.Index()); c.filters != nil {
 		c.peer = peerOf(ec)
 	}
@@ -97,6 +102,9 @@ func newConnection(w *Worker, ec *eventloop.Conn, chain *Chain) *connection {
 func (c *connection) serve(s *Server) {
 	c.protocol, c.streamIdle = s.Protocol, s.StreamIdle
 	c.session = s.New(c.conn, c, c, c.worker.mem)
+	if c.filters == nil && c.upstream() == c.protocol {
+		c.parcels, _ = c.session.(codec.ParcelServer)
+	}
 }
 
 // upstream is the protocol toward upstreams where the route does not say another.

@@ -107,7 +107,10 @@ func (e *exchange) direct(h codec.Head) (codec.Head, codec.Reason) {
 		return nil, codec.NoRoute
 	}
 	q := e.query(view)
-	if e.route = table.Match(q); e.route == nil {
+	if e.route == nil {
+		e.route = table.Match(q)
+	}
+	if e.route == nil {
 		return nil, codec.NoRoute
 	}
 	action := e.route.Action

@@ -81,6 +81,7 @@ type state struct {
 // begin starts an exchange for a new downstream stream.
 func (e *exchange) begin(c *connection, s codec.Stream) {
 	e.conn, e.down, e.from = c, s, c.protocol
+	e.route, e.worker.matched = e.worker.matched, nil
 	e.worker.stats.Add(stats.DownstreamRequests)
 	if c.observers != nil {
 		e.observe(c.observers)

@@ -118,7 +118,7 @@ type rig struct {
 	handler                              eventloop.Handler
 	conn                                 *eventloop.Conn
 	fromClient, toClient, fromHost, toUp wire
-	callers                              [64]caller
+	callers                              []caller
 	request                              codec.Head
 	body                                 []byte
 }
@@ -156,7 +156,7 @@ func heads(p codec.Protocol, n int) (request, reply codec.Head) {
 
 func newRig(t testing.TB, down, up codec.Protocol, size int, observing ...pipeline.Observing) *rig {
 	t.Helper()
-	g := &rig{body: make([]byte, size)}
+	g := &rig{body: make([]byte, size), callers: make([]caller, inFlight)}
 	reactor, err := eventloop.Start(eventloop.Options{Loops: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -287,6 +287,9 @@ func (g *rig) round() {
 	g.settle()
 }
 
+// inFlight is how many requests a rig has under way at once.
+const inFlight = 64
+
 var rigs = []struct {
 	name     string
 	down, up codec.Protocol
@@ -298,8 +301,8 @@ var rigs = []struct {
 }
 
 // BenchmarkExchange is one request and its reply through a worker, with the
-// sessions of the client and of the service, and without sockets: 64 in flight on
-// one connection.
+// sessions of the client and of the service, and without sockets, with inFlight
+// requests on one connection.
 func BenchmarkExchange(b *testing.B) {
 	for _, r := range rigs {
 		b.Run(r.name, func(b *testing.B) {

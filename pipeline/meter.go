@@ -13,7 +13,7 @@ type meter struct {
 // arrived counts a request of a listener.
 func (e *exchange) arrived() {
 	e.meter.began = e.worker.loop.Now()
-	e.conn.chain.Meter.Loop(e.worker.loop.Index()).Begin()
+	e.conn.traffic.Begin()
 }
 
 // measured counts the exchange, which ends for reason r, under its listener and
@@ -26,10 +26,8 @@ func (e *exchange) measured(r codec.Reason) {
 	case !e.replyStarted && r != codec.ReasonNone:
 		status = r.HTTPStatus()
 	}
-	loop := e.worker.loop
-	listener := e.conn.chain.Meter.Loop(loop.Index())
-	listener.End(uint8(r), status)
-	listener.Observe(loop.Now() - e.meter.began)
+	e.conn.traffic.End(uint8(r), status)
+	e.conn.traffic.Observe(e.worker.loop.Now() - e.meter.began)
 	if e.members != nil {
 		e.members.Meter().End(uint8(r), status)
 	}

@@ -39,6 +39,13 @@ type Worker struct {
 	spareFilterings int
 	freeAttempts    *attempts
 	spareAttempts   int
+	freeExpress     *express
+	spareExpress    int
+	// scribe notes for observers what they are to know of requests in the lane.
+	scribe exchange
+	// matched is the route of a request that was looked at for the lane and
+	// becomes an exchange at once.
+	matched *router.Route
 
 	ended         Ended
 	freeObserved  *observed
@@ -53,6 +60,7 @@ func NewWorker(l *eventloop.Loop, s cluster.Sessions) *Worker {
 	w := &Worker{loop: l, mem: new(codec.Memory), stats: new(stats.Block), pressure: &noPressure}
 	w.clusters = cluster.NewManager(l, w.mem, w.stats, s)
 	w.relieve.Runner = w
+	w.scribe.worker = w
 	w.mem.OnOverflow = func() { l.Queue(&w.relieve) }
 	return w
 }

@@ -10,6 +10,7 @@ type Client struct {
 	ids       ids
 	sentBeats [maxBeats]uint32 // heartbeats without an answer, oldest first
 	waiting   uint8            // how many of them
+	swept     int              // slots of ids that have no parcels any more, at the end
 }
 
 var (
@@ -62,6 +63,9 @@ func (c *Client) Drain() {
 
 // whole implements role.
 func (c *Client) whole(h *Head, content []byte, f fault) {
+	if c.replied(h, content, f) {
+		return
+	}
 	s := c.match(h, f)
 	if s == nil {
 		return
@@ -74,6 +78,9 @@ func (c *Client) whole(h *Head, content []byte, f fault) {
 
 // begin implements role.
 func (c *Client) begin(h *Head, f fault) {
+	if p := c.ids.getParcel(h.ID); p != nil && h.Type == TypeResponse && h.Command != CommandHeartbeat {
+		p.Carrier.Unfold()
+	}
 	s := c.match(h, f)
 	if s == nil {
 		return
@@ -127,12 +134,22 @@ func (c *Client) request(h *Head, f fault) {
 // broken implements role.
 func (c *Client) broken(*Head, fault) { c.shut(codec.UpstreamProtocolError) }
 
-// stamp implements role: a request goes out as it is, under an id of this
-// connection. A head that was built may leave version, command and codec to
-// us.
+// stamp implements role.
 func (c *Client) stamp(s *stream, h *Head) {
-	s.stamp = stampOf(h)
-	st := &s.stamp
+	s.stamp = c.requestStamp(h)
+	s.oneWay = s.stamp.typ == TypeOneWay
+	if s.oneWay {
+		s.stamp.id = c.ids.fresh()
+		return
+	}
+	c.ids.add(s)
+}
+
+// requestStamp is the stamp of the request that h heads, but for its id: it goes
+// out as it is, under an id of this connection. A head that was built may leave
+// version, command and codec to us.
+func (c *Client) requestStamp(h *Head) stamp {
+	st := stampOf(h)
 	st.version, st.ver1 = max(st.version, V1), max(st.ver1, 1)
 	if st.codec == 0 {
 		st.codec = CodecHessian
@@ -144,12 +161,7 @@ func (c *Client) stamp(s *stream, h *Head) {
 		st.command = CommandRequest
 	}
 	c.version = st.version
-	s.oneWay = st.typ == TypeOneWay
-	if s.oneWay {
-		st.id = c.ids.fresh()
-		return
-	}
-	c.ids.add(s)
+	return st
 }
 
 // refuse implements role: a request that was not sent needs no word.

@@ -27,6 +27,9 @@ type role interface {
 	refuse(s *stream, r codec.Reason)
 	// gone forgets s, which ended or whose incoming message did.
 	gone(s *stream)
+	// unfold makes streams of one of the parcels in progress; false where there
+	// is none.
+	unfold() bool
 	// idle gives back memory that is kept for reuse; no stream is in progress.
 	idle()
 }
@@ -120,7 +123,7 @@ func (c *conn) Tick(now int64) {
 func (c *conn) Close(r codec.Reason) {
 	c.dead = true
 	c.dropWire()
-	for c.live != nil {
+	for c.live != nil || c.role.unfold() {
 		recv := c.live.recv
 		c.release(c.live)
 		if recv != nil {
@@ -306,6 +309,11 @@ func (c *conn) release(s *stream) {
 	if s.out != outHeld {
 		c.recycle(s)
 	}
+	c.released()
+}
+
+// released follows the end of a stream or parcel.
+func (c *conn) released() {
 	if c.active <= c.limits.MaxInFlight/2 {
 		c.resume(pausedInFlight)
 	}

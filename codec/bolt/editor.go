@@ -25,7 +25,7 @@ var _ codec.Editor = (*Editor)(nil)
 // Begin implements codec.Editor.
 func (e *Editor) Begin(h codec.Head) {
 	e.head = *h.(*Head)
-	e.head.Raw = nil
+	e.head.Raw, e.head.names = nil, 0
 	e.pairs = append(e.pairs[:0], e.head.Map...)
 	e.joined = e.joined[:0]
 }

@@ -61,6 +61,9 @@ type Head struct {
 	// map, while none of the fields above has been changed; nil for a head
 	// that was built. It allows to forward it with only the id patched.
 	Raw []byte
+
+	// names are the lengths of the keys in Map; see keyLengths.
+	names keyLengths
 }
 
 var _ codec.Head = (*Head)(nil)
@@ -72,7 +75,16 @@ func (h *Head) CRC() bool { return h.Version == V2 && h.Ver1 == 2 && h.Switch&Sw
 func (h *Head) Protocol() codec.Protocol { return codec.Bolt }
 
 // Get implements codec.Head over the header map.
-func (h *Head) Get(name string) ([]byte, bool) { return h.Map.Get(name) }
+func (h *Head) Get(name string) ([]byte, bool) {
+	if !h.MayHave(name) {
+		return nil, false
+	}
+	return h.Map.Get(name)
+}
+
+// MayHave is false where the header map surely has no such key, and costs less
+// than to look.
+func (h *Head) MayHave(name string) bool { return h.names == 0 || h.names.has(len(name)) }
 
 // ClassName is the class of the content; routes may name it.
 func (h *Head) ClassName() []byte { return h.Class }

@@ -62,17 +62,32 @@ func (m HeaderMap) skip(i int) int {
 	return i + 4 + int(n)
 }
 
-// Valid tells whether the map's lengths add up to its size.
-func (m HeaderMap) Valid() bool {
+// keyLengths is a set of lengths, modulo 64: most keys that are asked for and
+// are not there are of a length that no key has. The empty set says nothing.
+type keyLengths uint64
+
+func (l keyLengths) has(n int) bool { return l>>(uint(n)%64)&1 != 0 }
+
+// check tells whether the map's lengths add up to its size, and those of its
+// keys.
+func (m HeaderMap) check() (keys keyLengths, ok bool) {
 	for i := 0; i < len(m); {
-		if i = m.skip(i); i >= 0 {
-			i = m.skip(i)
+		value := m.skip(i)
+		if value < 0 {
+			return 0, false
 		}
-		if i < 0 {
-			return false
+		keys |= 1 << (uint(value-i-4) % 64)
+		if i = m.skip(value); i < 0 {
+			return 0, false
 		}
 	}
-	return true
+	return keys, true
+}
+
+// Valid tells whether the map's lengths add up to its size.
+func (m HeaderMap) Valid() bool {
+	_, ok := m.check()
+	return ok
 }
 
 // Get returns the first value under key, compared exactly. A null value counts

@@ -181,7 +181,9 @@ func (c *conn) frame(b []byte, e extent) {
 	f := faultNone
 	if e.total > c.limits.MaxFrame {
 		f = faultTooLarge
-	} else if !h.Map.Valid() {
+	} else if keys, ok := h.Map.check(); ok {
+		h.names = keys
+	} else {
 		f = faultMap
 	}
 	if int64(len(b)) < e.total {

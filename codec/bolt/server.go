@@ -8,6 +8,9 @@ import "github.com/sideloop/sideloop/codec"
 type Server struct {
 	conn
 	accept codec.Acceptor
+	// parcels is accept if it takes any; first are those in progress.
+	parcels codec.ParcelAcceptor
+	first   *codec.Parcel
 }
 
 var (
@@ -19,6 +22,7 @@ var (
 // loop's; l is read only and shared.
 func NewServer(sink codec.Sink, owner codec.Owner, accept codec.Acceptor, mem *codec.Memory, l *Limits) *Server {
 	s := &Server{accept: accept}
+	s.parcels, _ = accept.(codec.ParcelAcceptor)
 	s.init(sink, owner, mem, l)
 	s.role, s.downstream = s, true
 	return s
@@ -64,7 +68,10 @@ func (s *Server) Drain() {
 
 // whole implements role.
 func (s *Server) whole(h *Head, content []byte, f fault) {
-	st := s.admit(h, f)
+	if !s.admits(h, f) || s.offer(h, content) {
+		return
+	}
+	st := s.accepted(h)
 	if st == nil {
 		return
 	}
@@ -75,7 +82,10 @@ func (s *Server) whole(h *Head, content []byte, f fault) {
 
 // begin implements role.
 func (s *Server) begin(h *Head, f fault) {
-	st := s.admit(h, f)
+	if !s.admits(h, f) {
+		return
+	}
+	st := s.accepted(h)
 	if st == nil {
 		return
 	}
@@ -84,9 +94,9 @@ func (s *Server) begin(h *Head, f fault) {
 	st.recv.OnHeaders(h, nil, false)
 }
 
-// admit returns the stream of a new request, or nil for what is not one or is
-// not taken; that has then been dealt with.
-func (s *Server) admit(h *Head, f fault) *stream {
+// admits is false for what is not a new request or is not taken; that has then
+// been dealt with.
+func (s *Server) admits(h *Head, f fault) bool {
 	s.version = h.Version
 	switch {
 	case f != faultNone:
@@ -103,17 +113,16 @@ func (s *Server) admit(h *Head, f fault) *stream {
 	case s.draining && s.grace == graceNone:
 		s.answer(h, codec.Draining)
 	default:
-		return s.accepted(h)
+		return true
 	}
-	return nil
+	return false
 }
 
 // accepted makes the stream of a new request known to the acceptor, which may
-// end it at once.
+// end it at once; it is nil then.
 func (s *Server) accepted(h *Head) *stream {
 	st := s.open(nil)
-	st.stamp = stampOf(h)
-	st.stamp.typ, st.stamp.command = TypeResponse, CommandResponse
+	st.stamp = replyStamp(h)
 	st.oneWay = h.Type == TypeOneWay
 	recv := s.accept.OnRequest(st)
 	if !st.alive {
@@ -147,11 +156,7 @@ func (s *Server) broken(h *Head, f fault) {
 
 // stamp implements role: a reply goes out in the version and with the id and
 // switches of its request.
-func (s *Server) stamp(st *stream, h *Head) {
-	if h.Codec != 0 {
-		st.stamp.codec = h.Codec
-	}
-}
+func (s *Server) stamp(st *stream, h *Head) { st.stamp.recode(h) }
 
 // refuse implements role.
 func (s *Server) refuse(st *stream, r codec.Reason) {
@@ -171,8 +176,7 @@ func (s *Server) answer(h *Head, r codec.Reason) {
 	if h.Type != TypeRequest {
 		return
 	}
-	st := stampOf(h)
-	st.typ, st.command = TypeResponse, CommandResponse
+	st := replyStamp(h)
 	if h.Command == CommandHeartbeat {
 		st.command = CommandHeartbeat
 	}

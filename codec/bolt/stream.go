@@ -69,7 +69,11 @@ func (s *stream) SendHeaders(head codec.Head, body []byte, end bool) {
 		s.swallow(end)
 		return
 	}
-	if r := s.unsendable(h, body, end); r != codec.ReasonNone {
+	content := int64(h.ContentLength)
+	if end {
+		content = int64(len(body))
+	}
+	if r := c.unsendable(s.stamp, h, content); r != codec.ReasonNone {
 		c.owner.Glitch(faultTooLarge.word())
 		c.doom(s, r)
 		s.swallow(end)
@@ -85,18 +89,14 @@ func (s *stream) SendHeaders(head codec.Head, body []byte, end bool) {
 	s.SendData(body, false)
 }
 
-// unsendable tells why h cannot be written: its lengths do not fit their fields,
-// which a head that came off a wire never brings about, or it is a reply over
-// the limit.
-func (s *stream) unsendable(h *Head, body []byte, end bool) codec.Reason {
-	content := int64(h.ContentLength)
-	if end {
-		content = int64(len(body))
-	}
+// unsendable tells why h cannot be written under st with a content of that size:
+// its lengths do not fit their fields, which a head that came off a wire never
+// brings about, or it is a reply over the limit.
+func (c *conn) unsendable(st stamp, h *Head, content int64) codec.Reason {
 	switch {
 	case len(h.Class) > maxClass || len(h.Map) > maxMap:
 		return codec.HeaderTooLarge
-	case content > maxContent || s.c.downstream && int64(s.stamp.headSize(h))+content > s.c.limits.MaxFrame:
+	case content > maxContent || c.downstream && int64(st.headSize(h))+content > c.limits.MaxFrame:
 		return codec.BodyTooLarge
 	}
 	return codec.ReasonNone

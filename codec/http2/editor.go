@@ -21,7 +21,7 @@ var _ codec.Editor = (*Editor)(nil)
 // Begin implements codec.Editor.
 func (e *Editor) Begin(h codec.Head) {
 	e.head = *h.(*Head)
-	e.head.common = nil
+	e.head.common, e.head.names = nil, 0
 	e.fields = append(e.fields[:0], e.head.Fields...)
 	e.joined = e.joined[:0]
 }

@@ -121,6 +121,7 @@ func (m *message) regular(fields []hpack.Field) string {
 	h.ContentLength = codec.BodyUnknown
 	for i := range fields {
 		f := &fields[i]
+		h.names.add(f.Name)
 		rule := ruleOf(f.Name)
 		if !legal(f, rule) {
 			return fault(f, rule)

@@ -18,6 +18,9 @@ func (h *Head) Freeze() *Head {
 	loose := *h
 	c := &common{head: *loose.Copy(new(codec.Arena)).(*Head)}
 	c.head.common = c
+	for i := range c.head.Fields {
+		c.head.names.add(c.head.Fields[i].Name)
+	}
 	return &c.head
 }
 

@@ -30,6 +30,9 @@ type Head struct {
 	// the message, else codec.BodyUnknown.
 	ContentLength int64
 
+	// names are the lengths of the fields' names; see nameLengths.
+	names nameLengths
+
 	// common is what a frozen head is the head of. A copy of the struct is not
 	// frozen.
 	common *common
@@ -40,9 +43,22 @@ var _ codec.Head = (*Head)(nil)
 // Protocol implements codec.Head.
 func (h *Head) Protocol() codec.Protocol { return codec.HTTP2 }
 
+// nameLengths is a set of lengths, modulo 64: most names that are asked for and
+// are not there are of a length that no name has. The empty set says nothing.
+type nameLengths uint64
+
+func (l *nameLengths) add(name []byte) { *l |= 1 << (uint(len(name)) % 64) }
+
+// MayHave is false where there surely is no such field, and costs less than to
+// look.
+func (h *Head) MayHave(name string) bool { return h.names == 0 || h.names>>(uint(len(name))%64)&1 != 0 }
+
 // Get implements codec.Head over the regular fields. Cookie crumbs are one value
 // outside of HTTP/2 (RFC 9113, 8.2.3).
 func (h *Head) Get(name string) ([]byte, bool) {
+	if !h.MayHave(name) {
+		return nil, false
+	}
 	for i := range h.Fields {
 		if string(h.Fields[i].Name) != name {
 			continue

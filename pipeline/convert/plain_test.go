@@ -58,7 +58,7 @@ func TestPlainCalls(t *testing.T) {
 		if len(got.Map) == 0 {
 			got.Map = nil
 		}
-		if d := cmp.Diff(want, got); d != "" {
+		if d := cmp.Diff(want, got, sameHead); d != "" {
 			t.Errorf("%s: head (-want +got):\n%s", tt.name, d)
 		}
 		seen, _ := v.Get("service")

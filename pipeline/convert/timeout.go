@@ -17,9 +17,12 @@ const (
 )
 
 // Timeouts are those that a request states by MOSN's headers, for all of it and
-// for each try; 0 where it states none. Every request is looked at, so the head
-// is walked once.
+// for each try; 0 where it states none. Every request is looked at, so most heads
+// are not walked, and none is twice.
 func Timeouts(h codec.Head) (whole, try time.Duration) {
+	if !MayStateTimeouts(h) {
+		return 0, 0
+	}
 	switch h := h.(type) {
 	case *http2.Head:
 		for i := range h.Fields {
@@ -40,6 +43,17 @@ func Timeouts(h codec.Head) (whole, try time.Duration) {
 		}
 	}
 	return whole, try
+}
+
+// MayStateTimeouts is false where Timeouts surely finds none.
+func MayStateTimeouts(h codec.Head) bool {
+	switch h := h.(type) {
+	case *http2.Head:
+		return h.MayHave(globalTimeoutHeader) || h.MayHave(tryTimeoutHeader)
+	case *bolt.Head:
+		return h.MayHave(globalTimeoutHeader) || h.MayHave(tryTimeoutHeader)
+	}
+	return false
 }
 
 // mayStateTimeout tells most names by their length.

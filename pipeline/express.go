@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pipeline
+
+import (
+	"time"
+
+	"github.com/sideloop/sideloop/cluster"
+	"github.com/sideloop/sideloop/codec"
+	"github.com/sideloop/sideloop/eventloop"
+	"github.com/sideloop/sideloop/pipeline/convert"
+	"github.com/sideloop/sideloop/pipeline/router"
+	"github.com/sideloop/sideloop/stats"
+)
+
+// express is a request in the lane: one that its listener, its route and its
+// cluster ask nothing of, that came whole and found a connection with room. It
+// knows just what its end is counted by. When anything but a whole reply comes
+// of it, it becomes the exchange that it would have been, so that what fails
+// does so in one place.
+type express struct {
+	codec.Parcel
+	conn *connection // nil between two requests
+	// session is where the request went, nil once the reply has come.
+	session codec.ParcelClient
+	try     cluster.Express
+	route   *router.Route
+	// deadline and patient are those of a clock.
+	deadline int64
+	// due is the loop time at which the timer fires, 0 when it is not pending.
+	due     int64
+	patient bool
+	// observed is what was noted for observers, nil where nobody observes.
+	observed *observed
+
+	timer eventloop.Timer
+	next  *express
+}
+
+var _ codec.ParcelAcceptor = (*connection)(nil)
+
+// OnWhole implements codec.ParcelAcceptor.
+func (c *connection) OnWhole(h codec.Head, body []byte) *codec.Parcel {
+	w := c.worker
+	w.matched = nil
+	if c.parcels == nil || convert.MayStateTimeouts(h) || w.overloaded() {
+		return nil
+	}
+	table := w.table(c.chain)
+	if table == nil {
+		return nil
+	}
+	q := &w.query
+	q.Request, q.Peer, q.Protocol = h, c.conn, c.protocol
+	route := table.Match(q)
+	if w.matched = route; route == nil || !plainRoute(route, c.protocol) {
+		return nil
+	}
+	members := w.members(route)
+	if members == nil {
+		return nil
+	}
+	x := w.newExpress()
+	session := members.Express(&x.try, c.protocol)
+	if session == nil {
+		w.recycleExpress(x)
+		return nil
+	}
+	w.matched = nil
+	x.conn, x.session, x.route = c, session, route
+	w.stats.Add(stats.DownstreamRequests)
+	w.stats.Add(stats.UpstreamRequests)
+	c.traffic.Begin()
+	if c.observers != nil {
+		x.observe(h, body)
+	}
+	session.Send(&x.Parcel, h, body)
+	x.start(h)
+	return &x.Parcel
+}
+
+// plainRoute tells that a route asks nothing of its requests.
+func plainRoute(r *router.Route, p codec.Protocol) bool {
+	return r.Action == nil && r.Retry == nil && (r.Upstream == codec.ProtocolUnknown || r.Upstream == p)
+}
+
+// start starts the deadline, as startClock does that of an exchange.
+func (x *express) start(h codec.Head) {
+	var c clock
+	c.start(x.try.Began(), x.route, h, 0)
+	x.deadline, x.patient = c.deadline, c.patient
+	x.schedule(x.expires())
+}
+
+// clock is the exchange's, were it one.
+func (x *express) clock() clock {
+	c := clock{deadline: x.deadline, progress: x.try.Began(), idle: progressTimeout, patient: x.patient}
+	if idle := x.conn.streamIdle; idle > 0 {
+		c.idle = int64(idle)
+	}
+	return c
+}
+
+// expires is when the reply must have come.
+func (x *express) expires() int64 {
+	c := x.clock()
+	due, _ := c.due(false)
+	return due
+}
+
+// schedule has the timer fire by due. Most often an earlier request has set it
+// for sooner, and it looks again then.
+func (x *express) schedule(due int64) {
+	if x.due != 0 && x.due <= due {
+		return
+	}
+	x.due = due
+	loop := x.conn.worker.loop
+	loop.ScheduleSooner(&x.timer, time.Duration(max(due-loop.Now(), 0)))
+}
+
+// OnTimer implements eventloop.Expirer.
+func (x *express) OnTimer(now int64) {
+	x.due = 0
+	if x.conn == nil {
+		return
+	}
+	if due := x.expires(); now < due {
+		x.schedule(due)
+		return
+	}
+	x.exchange().OnTimer(now)
+}
+
+// OnReply implements codec.Carrier.
+func (x *express) OnReply(h codec.Head, body []byte) {
+	c := x.conn
+	x.session = nil
+	if !c.parcels.Answer(&x.Parcel, h, body) {
+		(*upstream)(x.exchange()).OnHeaders(h, body, true)
+		return
+	}
+	w, members, status := c.worker, x.try.Members(), h.HTTPStatus()
+	x.try.End(judgedByStatus(status))
+	w.stats.Ended(uint8(codec.ReasonNone))
+	c.traffic.End(uint8(codec.ReasonNone), status)
+	c.traffic.Observe(w.loop.Now() - x.try.Began())
+	members.Meter().End(uint8(codec.ReasonNone), status)
+	if x.observed != nil {
+		x.tellObservers(h, body)
+	}
+	w.recycleExpress(x)
+}
+
+// Unfold implements codec.Carrier.
+func (x *express) Unfold() { x.exchange() }
+
+// exchange makes an exchange of the request, between the streams that the sessions
+// make of it.
+func (x *express) exchange() *exchange {
+	c := x.conn
+	w := c.worker
+	e := w.newExchange()
+	e.conn, e.from, e.to = c, c.protocol, c.protocol
+	e.down = c.parcels.Unfold(&x.Parcel, (*downstream)(e))
+	if x.session != nil {
+		e.up = x.session.Unfold(&x.Parcel, (*upstream)(e))
+	}
+	e.route, e.cluster, e.members = x.route, x.route.Cluster, x.try.Members()
+	e.request.Protocol, e.request.Receiver, e.request.Waiter = e.to, (*upstream)(e), (*waiting)(e)
+	e.request.Resume(&x.try)
+	e.requestEnd, e.observed = true, x.observed
+	e.clock, e.meter.began = x.clock(), x.try.Began()
+	due, _ := e.clock.due(false)
+	e.schedule(w.loop.Now(), due)
+	w.recycleExpress(x)
+	return e
+}
+
+// observe notes the request for observers, as an exchange does.
+func (x *express) observe(h codec.Head, body []byte) {
+	e := &x.conn.worker.scribe
+	e.observe(x.conn.observers)
+	e.observeRequest(h, len(body))
+	e.observed.received = x.try.Began()
+	e.observeStream()
+	e.observed.upOut = int64(len(body))
+	x.observed, e.observed = e.observed, nil
+}
+
+// tellObservers tells that the request has ended with a reply.
+func (x *express) tellObservers(h codec.Head, body []byte) {
+	e := &x.conn.worker.scribe
+	e.conn, e.observed, e.route, e.cluster = x.conn, x.observed, x.route, x.route.Cluster
+	e.from, e.to = x.conn.protocol, x.conn.protocol
+	e.meter = meter{began: x.try.Began(), status: h.HTTPStatus()}
+	e.request.Resume(&x.try)
+	e.observed.upIn = int64(len(body))
+	e.observeReply(h, len(body))
+	e.tellObservers(codec.ReasonNone)
+	e.state = state{}
+}
+
+// newExpress returns one that nothing refers to.
+func (w *Worker) newExpress() *express {
+	x := w.freeExpress
+	if x == nil {
+		x = new(express)
+		x.Carrier, x.timer.Expire = x, x
+		return x
+	}
+	w.freeExpress = x.next
+	w.spareExpress--
+	return x
+}
+
+// recycleExpress takes one back; as many are kept as exchanges.
+func (w *Worker) recycleExpress(x *express) {
+	x.conn, x.session, x.observed = nil, nil, nil
+	if w.spareExpress >= spareExchanges {
+		return
+	}
+	x.next, w.freeExpress = w.freeExpress, x
+	w.spareExpress++
+}
