@@ -59,6 +59,7 @@ func (m *Manager) Adopt(s Set) {
 // adopt makes the members of c, which takes the place of old unless that is nil.
 func (m *Manager) adopt(old *Members, c *Cluster) *Members {
 	n := newMembers(m, c)
+	n.traffic = c.Meter.Loop(m.loop.Index())
 	if old == nil {
 		for i := range c.Hosts {
 			n.states[i] = &hostState{usual: n.usual, down: c.Hosts[i].Down != 0}

@@ -4,12 +4,14 @@ package cluster
 
 import (
 	"github.com/sideloop/sideloop/codec"
+	"github.com/sideloop/sideloop/stats"
 )
 
 // Members is one cluster's hosts as one loop sees them.
 type Members struct {
 	manager *Manager
 	cluster *Cluster
+	traffic *stats.Traffic // of the cluster on this loop
 	index   *index
 	states  []*hostState // by host
 	usual   *usually

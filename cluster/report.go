@@ -62,4 +62,4 @@ func (s *hostState) report(cluster, address string, now int64, f func(HostReport
 }
 
 // Meter counts the requests to the cluster on this loop.
-func (s *Members) Meter() *stats.Traffic { return s.cluster.Meter.Loop(s.manager.loop.Index()) }
+func (s *Members) Meter() *stats.Traffic { return s.traffic }

@@ -16,6 +16,7 @@ import (
 	"github.com/sideloop/sideloop/eventloop"
 	"github.com/sideloop/sideloop/pipeline"
 	"github.com/sideloop/sideloop/pipeline/router"
+	"github.com/sideloop/sideloop/stats"
 )
 
 // wire is a sink that keeps what is written until it is carried to the other end.
@@ -121,7 +122,12 @@ type rig struct {
 	callers                              []caller
 	request                              codec.Head
 	body                                 []byte
+	worker                               *pipeline.Worker
+	listener, cluster                    *stats.Meter
 }
+
+// lane is how the sessions of rigs see their acceptor; tests change it.
+var lane = func(a codec.Acceptor) codec.Acceptor { return a }
 
 var (
 	boltLimits  = bolt.DefaultLimits()
@@ -156,7 +162,7 @@ func heads(p codec.Protocol, n int) (request, reply codec.Head) {
 
 func newRig(t testing.TB, down, up codec.Protocol, size int, observing ...pipeline.Observing) *rig {
 	t.Helper()
-	g := &rig{body: make([]byte, size), callers: make([]caller, inFlight)}
+	g := &rig{body: make([]byte, size), callers: make([]caller, inFlight), listener: stats.NewMeter(1), cluster: stats.NewMeter(1)}
 	reactor, err := eventloop.Start(eventloop.Options{Loops: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -182,11 +188,12 @@ func newRig(t testing.TB, down, up codec.Protocol, size int, observing ...pipeli
 	}
 	chain := &pipeline.Chain{
 		Observers: pipeline.NewObservers(1, observing...),
+		Meter:     g.listener,
 		Listener:  "in", Router: "all", Upstream: up, IdleTimeout: time.Hour, Log: slog.New(slog.DiscardHandler),
 		Servers: []pipeline.Server{{
 			Protocol: down,
 			New: func(_ codec.Sink, o codec.Owner, a codec.Acceptor, m *codec.Memory) codec.ServerSession {
-				return newServer(down, &g.toClient, o, a, m)
+				return newServer(down, &g.toClient, o, lane(a), m)
 			},
 		}},
 	}
@@ -201,16 +208,15 @@ func newRig(t testing.TB, down, up codec.Protocol, size int, observing ...pipeli
 		t.Fatal(err)
 	}
 	g.loop = reactor.Loops()[0]
-	worker := pipeline.NewWorker(g.loop, sessions)
+	echo := cluster.New(&config.Cluster{
+		Name: "echo", ConnectTimeout: time.Minute, Hosts: []config.Host{{Address: idle.Addr().String()}},
+	})
+	echo.Meter = g.cluster
+	g.worker = pipeline.NewWorker(g.loop, sessions)
 	accepted := make(chan struct{})
 	ln, err := reactor.Listen(eventloop.ListenConfig{Network: "tcp", Address: "127.0.0.1:0", Accept: func(c *eventloop.Conn) eventloop.Handler {
-		worker.Adopt(&pipeline.Snapshot{
-			Routers: map[string]*router.Table{"all": table},
-			Clusters: cluster.Set{"echo": cluster.New(&config.Cluster{
-				Name: "echo", ConnectTimeout: time.Minute, Hosts: []config.Host{{Address: idle.Addr().String()}},
-			})},
-		})
-		g.conn, g.handler = c, worker.Accept(c, chain)
+		g.worker.Adopt(&pipeline.Snapshot{Routers: map[string]*router.Table{"all": table}, Clusters: cluster.Set{"echo": echo}})
+		g.conn, g.handler = c, g.worker.Accept(c, chain)
 		close(accepted)
 		return g.handler
 	}})

@@ -3,6 +3,7 @@
 package router
 
 import (
+	"bytes"
 	"cmp"
 	"regexp/syntax"
 	"slices"
@@ -23,6 +24,9 @@ type index struct {
 	prefixes prefixTree
 	byPath   bool // paths or prefixes has any
 	rest     []candidate
+	// lone is the only route, where it wants no more than a prefix of the path;
+	// nil where there are others.
+	lone *Route
 }
 
 // headerIndex is the routes that want one header to have a certain value.
@@ -83,7 +87,16 @@ func newIndex(routes []Route) *index {
 		}
 		n.add(best, candidate{route: int32(i)}, &routes[i].match)
 	}
+	if len(routes) == 1 && routes[0].match.onlyPrefix() {
+		n.lone = &routes[0]
+	}
 	return n
+}
+
+// onlyPrefix tells of a match that looks at the beginning of the path alone, and
+// not at where its query begins.
+func (m *matcher) onlyPrefix() bool {
+	return m.kind == config.MatchPrefix && m.conditions() == 1 && bytes.IndexByte(m.path, '?') < 0
 }
 
 // mostUsed are the names that most routes have.
@@ -122,6 +135,12 @@ func (n *index) add(k *key, c candidate, m *matcher) {
 
 // find returns the first route that matches.
 func (n *index) find(v *virtualHost, q *Query) *Route {
+	if n.lone != nil {
+		if !bytes.HasPrefix(q.Path(), n.lone.match.path) {
+			return nil
+		}
+		return n.lone
+	}
 	none := int32(len(v.routes))
 	best := none
 	for i := range n.headers {

@@ -26,7 +26,7 @@ func walk(t *Table, q *Query) *Route {
 }
 
 var (
-	somePaths   = []string{"/", "/a", "/A", "/ab", "/abc", "/abd", "/b", "/b/c", "/b/C", "/b/cd/e", "/z"}
+	somePaths   = []string{"/", "/a", "/A", "/ab", "/abc", "/abd", "/b", "/b/c", "/b/C", "/b/cd/e", "/z", "/b?q"}
 	someNames   = []string{"service", "env", "zone", "x1", "x2", "x3", "x4", "x5", "x6", "x7", "method"}
 	someValues  = []string{"", "a", "b", "GET", "12"}
 	someRegexes = []string{"^/a", "^/b/c[a-z]*/e$", "c", "^(/a|/b)", "^/a?b", "(?i)^/AB", "^/ab+"}
