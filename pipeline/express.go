@@ -89,7 +89,11 @@ func (x *express) start(h codec.Head) {
 	var c clock
 	c.start(x.try.Began(), x.route, h, 0)
 	x.deadline, x.patient = c.deadline, c.patient
-	x.schedule(x.expires())
+	due := c.deadline
+	if due == 0 {
+		due = x.expires()
+	}
+	x.schedule(due)
 }
 
 // clock is the exchange's, were it one.
@@ -216,7 +220,8 @@ func (w *Worker) newExpress() *express {
 
 // recycleExpress takes one back; as many are kept as exchanges.
 func (w *Worker) recycleExpress(x *express) {
-	x.conn, x.session, x.observed = nil, nil, nil
+	// An idle one must not keep a configuration that is gone.
+	x.conn, x.session, x.observed, x.route, x.try = nil, nil, nil, nil, cluster.Express{}
 	if w.spareExpress >= spareExchanges {
 		return
 	}

@@ -128,6 +128,8 @@ func TestLateReply(t *testing.T) {
 	})
 	p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: "SofaRpc", up: "SofaRpc", hosts: []string{up.address()}}))
 	c := dialBolt(t, p.address("in"))
+	// Connecting may take longer than the timeout, and then nothing is sent.
+	c.mustCall(t, newBoltRequest("prompt", nil))
 	f := newBoltRequest("late", []byte("late"))
 	f.timeout = 50
 	wantBoltFailure(t, c.mustCall(t, f), 7, codec.UpstreamTimeout)

@@ -20,6 +20,9 @@ type carrier struct {
 }
 
 func (c *carrier) OnReply(h codec.Head, body []byte) {
+	if c.replied || c.unfolded {
+		panic("a reply to a parcel that is over")
+	}
 	c.replied = true
 	if !c.lane.server.Answer(&c.Parcel, h, body) {
 		c.Unfold()
@@ -27,6 +30,9 @@ func (c *carrier) OnReply(h codec.Head, body []byte) {
 }
 
 func (c *carrier) Unfold() {
+	if c.unfolded {
+		panic("a parcel unfolded twice")
+	}
 	c.unfolded = true
 	c.down.stream = c.lane.server.Server.Unfold(&c.Parcel, &c.down)
 	if !c.replied {
@@ -52,7 +58,7 @@ func newLane(adjust func(*Limits)) *laneEnd {
 func (l *laneEnd) OnRequest(s codec.Stream) codec.Receiver { return l.server.accept.OnRequest(s) }
 
 func (l *laneEnd) OnWhole(h codec.Head, body []byte) *codec.Parcel {
-	if l.full {
+	if l.full || l.client.Capacity() == 0 {
 		return nil
 	}
 	c := &carrier{lane: l}
@@ -205,4 +211,75 @@ func TestParcelsCount(t *testing.T) {
 	l.client.feed(replyV1(102, ""))
 	want(t, "shuts", len(l.server.owner.shuts)+len(l.client.owner.shuts), 2)
 	l.check(t, 0, 0)
+}
+
+// FuzzLane plays a script on two sessions with the lane between them: requests and
+// replies in pieces, good and bad, parcels that unfold, sessions that end. Each
+// parcel has one end, and nothing is left.
+func FuzzLane(f *testing.F) {
+	f.Add([]byte{0, 1, 5, 0, 2, 5, 1, 1, 3, 1, 0, 3})
+	f.Add([]byte{0, 1, 5, 4, 0, 0, 3, 9, 4, 0, 0, 4, 4, 7, 0, 1, 0, 5, 6, 0, 5, 1})
+	f.Add([]byte{0, 1, 200, 0, 2, 200, 2, 9, 3, 40, 7, 1, 8, 1, 5, 0, 1, 0, 1})
+	f.Fuzz(func(t *testing.T, script []byte) {
+		l := newLane(func(l *Limits) { l.WholeFrame, l.MaxInFlight = 128, 8 })
+		next := func() int {
+			if len(script) == 0 {
+				return 0
+			}
+			b := script[0]
+			script = script[1:]
+			return int(b)
+		}
+		for len(script) > 0 {
+			l.step(next(), next(), next)
+		}
+		l.server.Close(codec.DownstreamClosed)
+		l.client.Close(codec.UpstreamClosed)
+		for _, p := range l.carriers {
+			if !p.replied && !p.unfolded {
+				t.Fatal("a parcel without an end")
+			}
+		}
+		wantIdle(t, l.server, &l.server.mem)
+		wantIdle(t, l.client, &l.client.mem)
+	})
+}
+
+// step does one thing.
+func (l *laneEnd) step(op, arg int, next func() int) {
+	switch op % 9 {
+	case 0:
+		q := requestV1(uint32(arg), string(content('q', next())))
+		q[1] = byte(1 + arg/250)
+		l.server.feed(q[:min(next(), len(q))])
+	case 1:
+		l.client.feed(replyV1(100+uint32(arg%32), string(content('r', next()))))
+	case 2:
+		l.server.feed(content(byte(next()), arg))
+	case 3:
+		l.client.feed(content(byte(next()), arg))
+	case 4:
+		l.full = !l.full
+	case 5:
+		[]func(){l.server.Drain, l.client.Drain, l.server.PeerClosed, l.client.PeerClosed}[arg%4]()
+	case 6:
+		if n := len(l.carriers); n > 0 {
+			if p := l.carriers[arg%n]; !p.replied && !p.unfolded {
+				p.Unfold()
+			}
+		}
+	case 7:
+		if n := len(l.carriers); n > 0 {
+			if p := l.carriers[arg%n]; p.unfolded && p.down.resets == 0 && p.down.stream != nil {
+				p.down.stream.SendHeaders(response(), nil, true)
+				p.down.stream = nil
+				p.down.resets++
+			}
+		}
+	case 8:
+		l.server.sink.blocked = arg%2 == 0
+		if arg%2 != 0 {
+			l.server.Writable()
+		}
+	}
 }
