@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -23,7 +22,6 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/sideloop/sideloop/admin"
-	"github.com/sideloop/sideloop/codec"
 	"github.com/sideloop/sideloop/server"
 	"github.com/sideloop/sideloop/stats"
 )
@@ -384,25 +382,6 @@ func TestMetricsOfAKnownRun(t *testing.T) {
 	if series(got, "sideloop_host_connections_active") != nil {
 		t.Error("there are series of hosts that nobody asked for")
 	}
-}
-
-// The log, the metric and the reply give one word for why a request failed.
-func TestOneWordForAFailure(t *testing.T) {
-	log := filepath.Join(t.TempDir(), "log")
-	text := configOf(hop{name: "in", listen: "127.0.0.1:0", down: "SofaRpc", up: "SofaRpc", hosts: []string{freeAddress(t)}})
-	o := operate(t, strings.Replace(text, `"default_log_path": "stderr", "default_log_level": "ERROR"`, `"default_log_path": "`+log+`", "default_log_level": "WARN"`, 1))
-	r := dialBolt(t, o.address("in")).mustCall(t, newBoltRequest(service, nil))
-	word := r.get(codec.ReasonHeader)
-	if word != "connect_failed" {
-		t.Errorf("the reply says %q", word)
-	}
-	eventually(t, "the log says so, too", func() bool {
-		b, _ := os.ReadFile(log)
-		return strings.Contains(string(b), "reason="+word+" ")
-	})
-	eventually(t, "the metric says so, too", func() bool {
-		return valueOf(series(o.scrape(), "sideloop_listener_requests_failed_total", "listener", "in", "reason", word)) == 1
-	})
 }
 
 // Whoever scrapes, however often and however many: a loop runs one task a second.
