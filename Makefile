@@ -33,9 +33,10 @@ test:
 test-interop:
 	scripts/interop.sh
 
-# The same tests at full counts and durations.
+# The same tests at full counts and durations. It wants the machine for itself.
 soak:
 	SIDELOOP_SOAK=1 go test -count=1 -timeout 2h ./test/...
+	! command -v npm >/dev/null || SIDELOOP_SOAK=1 scripts/interop.sh
 
 # Every fuzz target for FUZZTIME.
 FUZZTIME ?= 60s

@@ -2,10 +2,7 @@
 
 package stats
 
-import (
-	"math/bits"
-	"time"
-)
+import "time"
 
 // The buckets of a Histogram are log-linear: eight of equal width for each
 // doubling between 2^13 ns (8 µs) and 2^37 ns (137 s), one for what is shorter
@@ -18,6 +15,8 @@ const (
 	bucketCount   = (lastDoubling-firstDoubling)*perDoubling + 2
 )
 
+var durations = LogLinear{firstDoubling, lastDoubling, subBits}
+
 // Histogram counts durations. The zero value is ready.
 type Histogram struct {
 	buckets [bucketCount]uint64
@@ -26,30 +25,8 @@ type Histogram struct {
 
 // Observe counts one duration in nanoseconds; a negative one counts as none.
 func (h *Histogram) Observe(ns int64) {
-	v := uint64(max(ns, 0))
-	h.sum += v
-	h.buckets[bucketOf(v)]++
-}
-
-func bucketOf(v uint64) int {
-	n := bits.Len64(v >> firstDoubling)
-	switch {
-	case n == 0:
-		return 0
-	case n > lastDoubling-firstDoubling:
-		return bucketCount - 1
-	}
-	sub := int(v>>(n+firstDoubling-1-subBits)) & (perDoubling - 1)
-	return (n-1)*perDoubling + sub + 1
-}
-
-// lowerBound is the least duration of a bucket, in nanoseconds.
-func lowerBound(bucket int) uint64 {
-	if bucket == 0 {
-		return 0
-	}
-	n, sub := (bucket-1)/perDoubling, (bucket-1)%perDoubling
-	return uint64(perDoubling+sub) << (n + firstDoubling - subBits)
+	h.sum += uint64(max(ns, 0))
+	h.buckets[LogLinear{firstDoubling, lastDoubling, subBits}.Bucket(ns)]++
 }
 
 // AddTo adds the histogram to sum, which belongs to the reader.
@@ -94,9 +71,9 @@ func (h *Histogram) Quantile(q float64) time.Duration {
 	for i, c := range h.buckets {
 		if rank < c {
 			if i == bucketCount-1 {
-				return time.Duration(lowerBound(i))
+				return time.Duration(durations.Lower(i))
 			}
-			return time.Duration(lowerBound(i+1)+lowerBound(i)) / 2
+			return time.Duration(durations.Lower(i+1)+durations.Lower(i)) / 2
 		}
 		rank -= c
 	}

@@ -6,28 +6,8 @@ import (
 	"math"
 	"testing"
 	"time"
-
-	"pgregory.net/rapid"
 )
 
-// Every duration lies within the bounds of its bucket, and buckets meet.
-func TestBucketBounds(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		v := uint64(rapid.Int64Min(0).Draw(t, "ns")) >> rapid.IntRange(0, 62).Draw(t, "shift")
-		b := bucketOf(v)
-		if lowerBound(b) > v {
-			t.Fatalf("%d is in bucket %d, which begins at %d", v, b, lowerBound(b))
-		}
-		if b < bucketCount-1 && v >= lowerBound(b+1) {
-			t.Fatalf("%d is in bucket %d, which ends at %d", v, b, lowerBound(b+1))
-		}
-	})
-	for b := 1; b < bucketCount; b++ {
-		if bucketOf(lowerBound(b)) != b || bucketOf(lowerBound(b)-1) != b-1 {
-			t.Errorf("bucket %d does not begin at %d", b, lowerBound(b))
-		}
-	}
-}
 
 func TestHistogramTellsQuantiles(t *testing.T) {
 	var h Histogram

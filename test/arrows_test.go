@@ -30,7 +30,7 @@ var arrows = map[string][]string{
 	"cluster/balance":   nil,
 	"cluster/discovery": {"cluster", "config"},
 	"cluster/health":    {"cluster/tally", "codec/...", "config"},
-	"cluster/tally":     {"config"},
+	"cluster/tally":     {"config", "stats"},
 	"codec":             nil,
 	"codec/bolt":        {"codec"},
 	"codec/http2":       {"codec", "codec/http2/hpack"},

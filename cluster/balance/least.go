@@ -38,16 +38,14 @@ type Least struct {
 	load   Load
 	biases Biases
 	random source
-	turns  *deadlines
-	view   View // of the choice under way, for weight
-	weigh  func(i int) float64
+	turns  turns
 }
 
 // NewLeast returns a policy for hosts with these shares.
 func NewLeast(s *Shares, l Load, b Biases, seed uint64) *Least {
 	p := &Least{shares: s, load: l, biases: b, random: source(seed)}
 	p.biases.Choices = max(p.biases.Choices, 1)
-	p.weigh = p.weight
+	p.turns.weigh = p.weight
 	return p
 }
 
@@ -58,23 +56,13 @@ func (p *Least) Choose(v View) int {
 		return firstUsable(v, 0)
 	}
 	if !p.shares.Even() || v.Ramping() {
-		return p.byWeight(v, n)
+		return p.turns.choose(v, &p.random)
 	}
 	return p.byChoice(v, n)
 }
 
-func (p *Least) byWeight(v View, n int) int {
-	p.view = v
-	if p.turns == nil {
-		p.turns = newDeadlines(n, &p.random, p.weigh)
-	}
-	i := p.turns.choose(v, p.weigh)
-	p.view = nil
-	return i
-}
-
 func (p *Least) weight(i int) float64 {
-	return rampedWeight(p.shares, p.view, i) / p.score(p.view, i)
+	return rampedWeight(p.shares, p.turns.view, i) / p.score(p.turns.view, i)
 }
 
 // byChoice compares usable hosts that are drawn; no two in a row are the same. Of

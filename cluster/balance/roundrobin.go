@@ -8,9 +8,7 @@ type RoundRobin struct {
 	shares *Shares
 	random source
 	next   uint32
-	turns  *deadlines // once weights differ or a host is in slow start
-	view   View       // of the choice under way, for weight
-	weigh  func(i int) float64
+	turns  turns
 }
 
 // NewRoundRobin returns a policy for hosts with these shares that starts at a
@@ -18,7 +16,7 @@ type RoundRobin struct {
 func NewRoundRobin(s *Shares, seed uint64) *RoundRobin {
 	p := &RoundRobin{shares: s, random: source(seed)}
 	p.next = uint32(p.random.next())
-	p.weigh = p.weight
+	p.turns.weigh = p.weight
 	return p
 }
 
@@ -29,7 +27,7 @@ func (p *RoundRobin) Choose(v View) int {
 		return firstUsable(v, 0)
 	}
 	if !p.shares.Even() || v.Ramping() {
-		return p.byWeight(v, n)
+		return p.turns.choose(v, &p.random)
 	}
 	i := firstUsable(v, int(p.next%uint32(n)))
 	if i >= 0 {
@@ -38,17 +36,7 @@ func (p *RoundRobin) Choose(v View) int {
 	return i
 }
 
-func (p *RoundRobin) byWeight(v View, n int) int {
-	p.view = v
-	if p.turns == nil {
-		p.turns = newDeadlines(n, &p.random, p.weigh)
-	}
-	i := p.turns.choose(v, p.weigh)
-	p.view = nil
-	return i
-}
-
-func (p *RoundRobin) weight(i int) float64 { return rampedWeight(p.shares, p.view, i) }
+func (p *RoundRobin) weight(i int) float64 { return rampedWeight(p.shares, p.turns.view, i) }
 
 // rampedWeight is host i's weight as slow start leaves it.
 func rampedWeight(s *Shares, v View, i int) float64 {

@@ -3,8 +3,9 @@
 package tally
 
 import (
-	"math/bits"
 	"time"
+
+	"github.com/sideloop/sideloop/stats"
 )
 
 // Latency counts requests by how long they took. Its buckets cover 64 us to an
@@ -12,13 +13,17 @@ import (
 type Latency [latencyBuckets]uint32
 
 const (
-	latencyBuckets = 104
-	// latencyShift makes the first bucket end at 2^16 ns.
-	latencyShift = 16
+	firstDoubling, lastDoubling, subBits = 16, 42, 2
+
+	latencyBuckets = (lastDoubling-firstDoubling)<<subBits + 2
 )
 
+// latencies is coarser than stats.Histogram, and a quarter of its size: each loop
+// has one for each host.
+var latencies = stats.LogLinear{First: firstDoubling, Last: lastDoubling, SubBits: subBits}
+
 // Note counts a request that took d.
-func (l *Latency) Note(d time.Duration) { l[bucketOf(d)]++ }
+func (l *Latency) Note(d time.Duration) { l[latencies.Bucket(int64(d))]++ }
 
 // Count is the number of requests.
 func (l *Latency) Count() (n uint64) {
@@ -38,26 +43,8 @@ func (l *Latency) Percentile(p int) time.Duration {
 	var seen uint64
 	for i, c := range l {
 		if seen += uint64(c); seen >= rank {
-			return lowerBound(i)
+			return time.Duration(latencies.Lower(i))
 		}
 	}
 	return 0
-}
-
-func bucketOf(d time.Duration) int {
-	n := uint64(max(d, 0)) >> latencyShift
-	if n == 0 {
-		return 0
-	}
-	doubling := bits.Len64(n) - 1
-	quarter := int(uint64(d)>>(doubling+latencyShift-2)) & 3
-	return min(4*doubling+quarter+1, latencyBuckets-1)
-}
-
-func lowerBound(bucket int) time.Duration {
-	if bucket == 0 {
-		return 0
-	}
-	doubling, quarter := (bucket-1)/4, (bucket-1)%4
-	return time.Duration(4+quarter) << (doubling + latencyShift - 2)
 }

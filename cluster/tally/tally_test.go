@@ -7,25 +7,6 @@ import (
 	"time"
 )
 
-// A latency lies within its bucket, and the buckets follow each other by at
-// most a quarter.
-func TestBuckets(t *testing.T) {
-	for d := time.Duration(1); d < 30*time.Minute; d += d/7 + 1 {
-		b := bucketOf(d)
-		if d < lowerBound(b) || d >= lowerBound(b+1) {
-			t.Fatalf("%v is in bucket %d, from %v to %v", d, b, lowerBound(b), lowerBound(b+1))
-		}
-	}
-	for b := 2; b < latencyBuckets; b++ {
-		if low, high := lowerBound(b-1), lowerBound(b); high <= low || high > low*5/4 {
-			t.Errorf("bucket %d is from %v to %v", b-1, low, high)
-		}
-	}
-	if bucketOf(1000*time.Hour) != latencyBuckets-1 || bucketOf(-1) != 0 {
-		t.Error("what is out of range is in the outer buckets")
-	}
-}
-
 func TestPercentile(t *testing.T) {
 	var l Latency
 	if l.Percentile(50) != 0 {
