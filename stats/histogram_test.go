@@ -8,7 +8,6 @@ import (
 	"time"
 )
 
-
 func TestHistogramTellsQuantiles(t *testing.T) {
 	var h Histogram
 	if h.Quantile(0.5) != 0 {
