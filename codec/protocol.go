@@ -26,6 +26,16 @@ func (p Protocol) String() string {
 	return protocolNames[p]
 }
 
+// ParseProtocol is the protocol of a name that String has returned.
+func ParseProtocol(name string) (p Protocol, known bool) {
+	for p := range ProtocolCount {
+		if protocolNames[p] == name {
+			return p, true
+		}
+	}
+	return ProtocolUnknown, false
+}
+
 // Interleaves tells whether messages in progress share a connection. Where it
 // is false a frame, once begun, holds the connection until its last byte, so a
 // body that is not complete yet needs a connection of its own.

@@ -84,6 +84,22 @@ type LeaveSession interface {
 	PeerLeft(unread int)
 }
 
+// PortableSession is a ServerSession whose messages do not refer to earlier ones,
+// so that another process can go on with its connection while nothing is in
+// progress.
+type PortableSession interface {
+	ServerSession
+	// Interruptible tells that what is in progress comes to its end though
+	// nothing more is read.
+	Interruptible() bool
+	// Partial is the beginning of a message of which more is to come, valid
+	// until the next call. ok is false while anything is in progress.
+	Partial() (b []byte, ok bool)
+	// SaysGoodbye tells that Drain asks the peer to leave, and refuses nothing
+	// that it sends before it does.
+	SaysGoodbye() bool
+}
+
 // ClientSession is a session in the client role.
 type ClientSession interface {
 	Session

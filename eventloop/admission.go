@@ -21,7 +21,9 @@ type admission struct {
 	unix     bool
 	wire     *wire // of an encrypted one, with what its handshake has found
 	hello    *Hello
-	opened   bool // set on the loop before gnet reports back
+	accept   func(*Conn) Handler // in place of the listener's
+	early    []byte              // input that was read before
+	opened   bool                // set on the loop before gnet reports back
 }
 
 // errNotOpened is a connection that gnet could not register and says nothing

@@ -39,13 +39,19 @@ func (ln *Listener) takeBacklog() {
 		nc, err := acceptNow(raw)
 		switch {
 		case err == nil:
-			if tcp, ok := nc.(*net.TCPConn); ok && ln.config.KeepAlive != 0 {
-				_ = tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: ln.config.KeepAlive > 0, Idle: ln.config.KeepAlive}) // a hint
-			}
+			ln.keepAlive(nc)
 			ln.admit(nc)
 		case err != unix.ECONNABORTED && err != unix.EINTR:
 			return
 		}
+	}
+}
+
+// keepAlive sets the configured keepalive on a connection that was not accepted by
+// a net.ListenConfig, which would have.
+func (ln *Listener) keepAlive(nc net.Conn) {
+	if tcp, ok := nc.(*net.TCPConn); ok && ln.config.KeepAlive != 0 {
+		_ = tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: ln.config.KeepAlive > 0, Idle: ln.config.KeepAlive}) // a hint
 	}
 }
 

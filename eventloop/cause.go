@@ -39,6 +39,8 @@ const (
 	CausePanic
 	// CauseStopped is a reactor that was stopped.
 	CauseStopped
+	// CauseMoved is a connection that lives on in another process.
+	CauseMoved
 	causeCount
 )
 
@@ -54,6 +56,7 @@ var causeWords = [causeCount]string{
 	CauseTLS:        "tls_error",
 	CausePanic:      "panic",
 	CauseStopped:    "stopped",
+	CauseMoved:      "moved",
 }
 
 // String is the cause's word in logs and metrics.

@@ -107,6 +107,8 @@ type flags struct {
 	watched  bool // fd is in the watcher's set
 	broken   bool // a write failed; what the peer sent before is still read
 	unix     bool
+	frozen   bool // not read, whatever the handler says
+	held     bool // what the handler has said meanwhile: PauseRead
 }
 
 // Loop is the loop that owns the connection.

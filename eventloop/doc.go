@@ -68,6 +68,13 @@
 // LingerTimeout. [Conn.Abort] sends a reset. An error of write does not hide what
 // the peer said before it left: that is read first.
 //
+// # Other processes
+//
+// A listening socket may be [Inherited], and left to another process ([Listener.Leave])
+// without its queue being closed. So may a quiet connection: frozen, duplicated, and
+// given up without a word to the peer ([Conn.Freeze], [Conn.Moved]), to be taken by
+// [Listener.Adopt] elsewhere.
+//
 // # gnet's edges
 //
 //	gnet v2.10                                     here

@@ -97,6 +97,8 @@ func (l *Loop) open(gc gnet.Conn, a *admission) {
 		c.end(CauseLocal, nil)
 	} else if c.tls != nil {
 		c.startRecords()
+	} else if len(a.early) > 0 && c.phase == phaseOpen {
+		c.onInput(a.early)
 	}
 	l.leave()
 }
@@ -109,6 +111,8 @@ func (l *Loop) begin(c *Conn, a *admission) Handler {
 		return nil
 	case a.dialing != nil:
 		return a.dialing.arrived(c)
+	case a.accept != nil:
+		return a.accept(c)
 	}
 	return a.listener.config.Accept(c)
 }

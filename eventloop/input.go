@@ -12,6 +12,10 @@ import (
 // not noticed until ResumeRead, but by a LeaveHandler. One read that is under way
 // may still add to the kept bytes.
 func (c *Conn) PauseRead() {
+	if c.frozen {
+		c.held = true
+		return
+	}
 	if c.phase == phaseOpen && !c.paused {
 		c.paused = true
 		c.markDirty()
@@ -21,6 +25,10 @@ func (c *Conn) PauseRead() {
 // ResumeRead starts reading again. Bytes kept since the pause are offered
 // first, after the running callback has returned.
 func (c *Conn) ResumeRead() {
+	if c.frozen {
+		c.held = false
+		return
+	}
 	if c.phase != phaseOpen || !c.paused {
 		return
 	}
@@ -32,7 +40,7 @@ func (c *Conn) ResumeRead() {
 }
 
 // ReadPaused tells whether reading is paused.
-func (c *Conn) ReadPaused() bool { return c.paused }
+func (c *Conn) ReadPaused() bool { return c.paused && (!c.frozen || c.held) }
 
 // onInput takes the bytes of one read. b is gnet's buffer, which the next read
 // of any connection overwrites.

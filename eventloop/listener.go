@@ -49,6 +49,9 @@ type ListenConfig struct {
 	// TLS returns how the connection that was just accepted is secured, nil
 	// for plain text. It is called on goroutines. A nil TLS is plain text.
 	TLS func() *ServerTLS
+	// Inherited is a socket that listens already and takes the place of a new
+	// one at Address; the listener owns it from Bind on, unless that fails.
+	Inherited *Inherited
 }
 
 // Listener accepts connections for a reactor.
@@ -65,6 +68,7 @@ type Listener struct {
 	hurry     chan struct{} // what is not on its way to a loop is dropped
 	done      chan struct{}
 	started   bool
+	leave     bool // the queue to others; set before quit is closed
 	closeOnce sync.Once
 	closeErr  error
 }
@@ -99,8 +103,10 @@ func (r *Reactor) Bind(config ListenConfig) (*Listener, error) {
 		return nil, listenError(config, err)
 	}
 	if !r.adopt(ln) {
-		ln.file.remove()
-		ln.inner.Close()
+		if config.Inherited == nil {
+			ln.file.remove()
+			ln.inner.Close()
+		}
 		return nil, listenError(config, ErrStopped)
 	}
 	return ln, nil
@@ -113,6 +119,9 @@ func (ln *Listener) Start() {
 }
 
 func (ln *Listener) bind() (err error) {
+	if ln.config.Inherited != nil {
+		return ln.inherit()
+	}
 	var inner net.Listener
 	if ln.config.Network == "unix" {
 		inner, ln.file, err = listenUnix(ln.config.Address)
@@ -155,11 +164,21 @@ func (ln *Listener) Conns() int { return int(ln.conns.Load()) }
 // Refused counts the connections closed because of MaxConns.
 func (ln *Listener) Refused() uint64 { return ln.refused.Load() }
 
-// Close stops accepting, once what waits in the kernel's queue is accepted. Open
-// connections live on.
+// Close stops accepting, once what waits in the kernel's queue is accepted,
+// unless the queue is that of others, too. Open connections live on.
 func (ln *Listener) Close() error {
+	return ln.close(ln.shared())
+}
+
+// close stops accepting. leave has the queue, and the path of a Unix socket, to
+// whoever else has the socket.
+func (ln *Listener) close(leave bool) error {
 	ln.closeOnce.Do(func() {
-		ln.file.remove()
+		// One that never accepted is of a process that does not come to be.
+		ln.leave = leave || !ln.started && ln.config.Inherited != nil
+		if !ln.leave {
+			ln.file.remove()
+		}
 		if !ln.started {
 			ln.closeErr = ln.inner.Close()
 			ln.reactor.release(ln)
@@ -179,8 +198,9 @@ func (ln *Listener) Close() error {
 // run accepts until the listener is closed.
 func (ln *Listener) run() {
 	defer close(ln.done)
-	ln.accept()
-	ln.takeBacklog()
+	if ln.accept(); !ln.leave {
+		ln.takeBacklog()
+	}
 }
 
 // accept accepts until Close. Being out of descriptors or memory makes it pause:
@@ -190,6 +210,9 @@ func (ln *Listener) accept() {
 	for ln.mayAccept() {
 		nc, err := ln.inner.Accept()
 		if err == nil {
+			if ln.config.Inherited != nil {
+				ln.keepAlive(nc)
+			}
 			ln.admit(nc)
 			select {
 			case <-ln.exhausted:

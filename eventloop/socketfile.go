@@ -54,13 +54,7 @@ func listenUnix(path string) (net.Listener, socketFile, error) {
 		return nil, file, err
 	}
 	inner.SetUnlinkOnClose(false)
-	if !abstract {
-		var st unix.Stat_t
-		if err := unix.Lstat(path, &st); err == nil {
-			file = socketFile{path: path, device: uint64(st.Dev), inode: st.Ino}
-		}
-	}
-	return inner, file, nil
+	return inner, fileOf(path), nil
 }
 
 // remove unlinks the socket, unless another has taken its path.
