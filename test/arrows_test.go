@@ -18,10 +18,10 @@ const module = "github.com/sideloop/sideloop/"
 // "/..." stands for the folder and everything below it. docs/ARCHITECTURE.md
 // gives the reasons.
 var arrows = map[string][]string{
-	"cmd/sideloop":      {"admin", "config", "server"},
+	"cmd/sideloop":      {"admin", "config", "handover", "server"},
 	"cmd/loopbench":     {"bench/..."},
 	"admin":             {"cluster", "codec", "config", "server", "stats"},
-	"server":            {"cluster", "cluster/discovery", "cluster/health", "cluster/tally", "codec/...", "config", "eventloop", "overload", "pipeline", "pipeline/filter/...", "pipeline/router", "stats"},
+	"server":            {"cluster", "cluster/discovery", "cluster/health", "cluster/tally", "codec/...", "config", "eventloop", "handover", "overload", "pipeline", "pipeline/filter/...", "pipeline/router", "stats"},
 	"pipeline":          {"cluster", "codec", "eventloop", "overload", "pipeline/convert", "pipeline/filter", "pipeline/router", "stats"},
 	"pipeline/filter":   {"codec", "config"},
 	"pipeline/router":   {"cluster", "codec", "config"},
@@ -37,6 +37,7 @@ var arrows = map[string][]string{
 	"codec/http2/hpack": nil,
 	"config":            nil,
 	"eventloop":         nil,
+	"handover":          nil,
 	"stats":             nil,
 	"overload":          nil,
 
