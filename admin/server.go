@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/sideloop/sideloop/config"
@@ -39,14 +41,21 @@ type Options struct {
 	Version string
 	// Drain begins to end the process's work, and Stop the process after it.
 	Drain, Stop func()
-	Log         *slog.Logger
+	// Upgrade has another process take over: that of the program at a path,
+	// which is this one's if empty. It returns the process's id when that
+	// accepts connections, or why it does not.
+	Upgrade func(path string) (pid int, err error)
+	Log     *slog.Logger
 }
 
 // Server is the admin server.
 type Server struct {
 	listener net.Listener
 	http     http.Server
+	limited  *limitedListener
 	done     chan struct{}
+	leaving  atomic.Bool
+	busy     atomic.Int64 // connections of which a request is expected, or answered
 }
 
 // Listen takes an address. Requests wait until Serve; Close must follow.
@@ -56,6 +65,18 @@ func Listen(address string) (*Server, error) {
 		return nil, err
 	}
 	return &Server{listener: l}, nil
+}
+
+// On serves a socket that listens already. Close must follow.
+func On(l net.Listener) *Server { return &Server{listener: l} }
+
+// SyscallConn implements syscall.Conn, to pass the socket on.
+func (s *Server) SyscallConn() (syscall.RawConn, error) {
+	l, ok := s.listener.(syscall.Conn)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	return l.SyscallConn()
 }
 
 // Addr is the address listened on.
@@ -84,17 +105,18 @@ func (s *Server) ServeMetrics(o Options, sink config.PrometheusSink) {
 func (s *Server) serve(h http.Handler, log *slog.Logger) {
 	s.done = make(chan struct{})
 	s.http = http.Server{
-		Handler:           h,
+		Handler:           s.closing(h),
+		ConnState:         s.observe,
 		ReadHeaderTimeout: headerTime,
 		ReadTimeout:       requestTime,
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    headerLimit,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
-	limited := &limitedListener{Listener: s.listener, places: make(chan struct{}, connectionLimit), closed: make(chan struct{})}
+	s.limited = &limitedListener{Listener: s.listener, places: make(chan struct{}, connectionLimit), closed: make(chan struct{})}
 	go func() {
 		defer close(s.done)
-		if err := s.http.Serve(limited); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.http.Serve(s.limited); !errors.Is(err, http.ErrServerClosed) && !s.leaving.Load() {
 			log.Error("the admin server ended", "error", err)
 		}
 	}()
@@ -141,6 +163,7 @@ func (l *limitedListener) Close() error {
 type limitedConn struct {
 	net.Conn
 	leave func()
+	busy  bool // see Server.busy; of the connection's own goroutine
 }
 
 func (c *limitedConn) Close() error {

@@ -41,6 +41,8 @@ type connection struct {
 	closed   bool // the session has been closed
 	reason   codec.Reason
 
+	departure *departure // nil unless the process is being replaced
+
 	tick, idle eventloop.Timer
 	task       eventloop.Task
 	prev, next *connection
@@ -71,7 +73,9 @@ func (l *connections) remove(c *connection) {
 	c.prev, c.next = nil, nil
 }
 
-func newConnection(w *Worker, ec *eventloop.Conn, chain *Chain) *connection {
+// newConnection serves a connection; known is nil unless another process has served
+// it before.
+func newConnection(w *Worker, ec *eventloop.Conn, chain *Chain, known *Server) *connection {
 	c := &connection{worker: w, chain: chain, conn: ec, active: w.loop.Now()}
 	c.tick.Expire, c.idle.Expire = (*sessionTick)(c), c
 	c.task.Runner = c
@@ -82,11 +86,15 @@ func newConnection(w *Worker, ec *eventloop.Conn, chain *Chain) *connection {
 	if c.observers = chain.Observers.loop(w.loop.Index()); c.observers != nil {
 		c.number = w.numberConnection()
 	}
-	chain.Fault.inject(ec)
+	if known == nil {
+		chain.Fault.inject(ec)
+	}
 	w.conns.add(c)
 	w.stats.Add(stats.DownstreamConnections)
 	w.loop.Schedule(&c.idle, chain.IdleTimeout)
-	if len(chain.Servers) == 1 {
+	if known != nil {
+		c.serve(known)
+	} else if len(chain.Servers) == 1 {
 		c.serve(&chain.Servers[0])
 	} else if s := chain.negotiated(ec.Hello()); s != nil {
 		c.serve(s)
@@ -212,7 +220,7 @@ func (c *connection) close(r codec.Reason) {
 
 // drain ends the connection in an orderly way.
 func (c *connection) drain() {
-	if c.draining {
+	if c.draining || c.away() {
 		return
 	}
 	c.draining = true
@@ -243,7 +251,7 @@ func (c *connection) OnRequest(s codec.Stream) codec.Receiver {
 
 // Shut implements codec.Owner.
 func (c *connection) Shut(r codec.Reason) {
-	if c.shut {
+	if c.shut || c.away() {
 		return
 	}
 	c.shut, c.reason = true, r

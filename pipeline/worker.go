@@ -99,7 +99,7 @@ func (w *Worker) members(r *router.Route) *cluster.Members {
 
 // Accept binds a new downstream connection to its chain.
 func (w *Worker) Accept(c *eventloop.Conn, chain *Chain) eventloop.Handler {
-	return newConnection(w, c, chain)
+	return newConnection(w, c, chain, nil)
 }
 
 // Drain lets every downstream connection finish what is in flight and close, and

@@ -59,11 +59,12 @@ func (s *Server) Config() *config.Config {
 	return s.config
 }
 
-// Draining implements Control.
+// Draining implements Control. It is false once another process accepts in this
+// one's place.
 func (s *Server) Draining() bool {
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
-	return s.stopping
+	return s.stopping && s.succession != successionDone
 }
 
 // Listeners implements Control.
@@ -76,7 +77,7 @@ func (s *Server) Listeners() []ListenerState {
 			a := l.socket.Addr()
 			all = append(all, ListenerState{
 				Name: l.name, Network: a.Network(), Address: a.String(),
-				Connections: l.socket.Conns(), Leaving: i == 1 || s.stopping,
+				Connections: l.socket.Conns(), Leaving: i == 1 || s.stopping || s.succession == successionDone,
 			})
 		}
 	}

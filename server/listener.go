@@ -52,8 +52,9 @@ func (s *Server) bind(c *config.Config, lc *config.Listener) (*listener, error) 
 	l.chain.Store(chain)
 	l.tls.Store(secure)
 	l.socket, err = s.reactor.Bind(eventloop.ListenConfig{
-		Network: lc.Network,
-		Address: lc.Address,
+		Network:   lc.Network,
+		Address:   lc.Address,
+		Inherited: s.inherited(lc),
 		Accept: func(ec *eventloop.Conn) eventloop.Handler {
 			return s.workers[ec.Loop().Index()].Accept(ec, l.chain.Load())
 		},

@@ -29,6 +29,8 @@ func (s *Server) Reload(c *config.Config) (Changes, error) {
 }
 
 func (s *Server) replace(c *config.Config) (Changes, error) {
+	s.reloading.Add(1)
+	defer s.reloading.Add(-1)
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
 	changes, err := s.reload(c)
@@ -43,8 +45,8 @@ func (s *Server) replace(c *config.Config) (Changes, error) {
 
 // reload is called with publishing held.
 func (s *Server) reload(c *config.Config) (Changes, error) {
-	if s.stopping {
-		return nil, errors.New("the proxy is shutting down")
+	if err := s.unchangeable(); err != nil {
+		return nil, err
 	}
 	changes := compare(s.config, c)
 	if len(changes) == 0 {

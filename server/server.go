@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sideloop/sideloop/cluster"
@@ -20,6 +21,7 @@ import (
 	"github.com/sideloop/sideloop/codec"
 	"github.com/sideloop/sideloop/config"
 	"github.com/sideloop/sideloop/eventloop"
+	"github.com/sideloop/sideloop/handover"
 	"github.com/sideloop/sideloop/overload"
 	"github.com/sideloop/sideloop/pipeline"
 	"github.com/sideloop/sideloop/stats"
@@ -40,6 +42,11 @@ type Options struct {
 	Concurrency int
 	// Zone is where the proxy is; empty leaves it to the configuration.
 	Zone string
+	// Sockets are those that the process was given: listeners of the same
+	// address need no others.
+	Sockets *handover.Sockets
+	// Hold leaves new connections in the kernel's queues until Accept.
+	Hold bool
 }
 
 // Server is a running proxy.
@@ -62,6 +69,9 @@ type Server struct {
 	began      time.Time
 	reloads    Reloads
 	stopping   bool
+	succession succession
+	given      *handover.Sockets
+	reloading  atomic.Int32 // calls of Reload
 	discovery  *discovery.Watcher
 	// zone is what the command line says; empty leaves it to the configuration.
 	zone     string
@@ -80,7 +90,7 @@ func Start(c *config.Config, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{logs: new(Logs), config: c, zone: o.Zone, stopped: make(chan struct{}), began: time.Now()}
+	s := &Server{logs: new(Logs), config: c, zone: o.Zone, given: o.Sockets, stopped: make(chan struct{}), began: time.Now()}
 	s.reloads.Latest = s.began
 	if s.log, err = s.logs.Logger(c.Server.LogPath, c.Server.LogLevel); err != nil {
 		return nil, err
@@ -125,11 +135,22 @@ func (s *Server) start(c *config.Config, o Options, snapshot *pipeline.Snapshot)
 		}
 		if l != nil {
 			s.listeners = append(s.listeners, l)
-			s.serve(l)
+			if !o.Hold {
+				s.serve(l)
+			}
 		}
 	}
 	s.startRenewal()
 	return nil
+}
+
+// Accept accepts connections after a Start that held them back.
+func (s *Server) Accept() {
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	for _, l := range s.listeners {
+		s.serve(l)
+	}
 }
 
 // concurrency is the number of loops: what the command line says, else the
@@ -179,6 +200,19 @@ func ask[T any](s *Server, f func(*pipeline.Worker) T) ([]T, error) {
 		}
 	}
 	return all, nil
+}
+
+// askOne runs f for one worker on its loop and returns the answer. f must not
+// block.
+func askOne[T any](s *Server, i int, f func(*pipeline.Worker) T) (answer T, err error) {
+	answers := make(chan T, 1)
+	s.reactor.Loops()[i].Post(func() { answers <- f(s.workers[i]) })
+	select {
+	case answer = <-answers:
+		return answer, nil
+	case <-time.After(answerTimeout):
+		return answer, fmt.Errorf("loop %d did not answer within %v: it is stuck", i, answerTimeout)
+	}
 }
 
 // Stats returns the sum of all loops' counters.

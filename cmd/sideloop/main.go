@@ -15,6 +15,7 @@ type commands struct {
 	Schema  schemaCommand  `cmd:"" help:"Print the JSON Schema of the configuration, for editors."`
 	Reload  reloadCommand  `cmd:"" help:"Have a running proxy read its configuration again."`
 	Stop    stopCommand    `cmd:"" help:"Have a running proxy finish its requests and end."`
+	Upgrade upgradeCommand `cmd:"" help:"Have a new process take over from a running proxy, without a pause."`
 	Wait    waitCommand    `cmd:"" help:"Wait until a running proxy is ready."`
 	Version versionCommand `cmd:"" help:"Print the version and how it was built."`
 }

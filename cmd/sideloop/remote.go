@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -173,6 +175,64 @@ func (c *stopCommand) stopByAdmin() error {
 		_, _, err := c.call(ctx, http.MethodGet, "/version")
 		return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET), nil
 	})
+}
+
+type upgradeCommand struct {
+	remote
+	Binary string `placeholder:"PATH" help:"Program of the new process. Default: the file that the running one was started from, as it is now."`
+}
+
+// Run has a new process take over. Only through the admin server is it known why
+// it does not.
+func (c *upgradeCommand) Run() error {
+	if err := c.resolve(); err != nil {
+		return err
+	}
+	if c.Admin == "" {
+		return c.upgradeByPid()
+	}
+	path := "/upgrade"
+	if c.Binary != "" {
+		binary, err := filepath.Abs(c.Binary)
+		if err != nil {
+			return err
+		}
+		path += "?" + url.Values{"binary": {binary}}.Encode()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), c.Timeout)
+	defer cancel()
+	status, text, err := c.call(ctx, http.MethodPost, path)
+	if err != nil {
+		return err
+	}
+	fmt.Print(text)
+	if status != http.StatusOK {
+		return errors.New("the upgrade failed")
+	}
+	return nil
+}
+
+// upgradeByPid waits until the pid file names another process.
+func (c *upgradeCommand) upgradeByPid() error {
+	if c.Binary != "" {
+		return errors.New("--binary needs the admin server; a signal cannot name a program")
+	}
+	old, err := c.process()
+	if err != nil {
+		return err
+	}
+	if err := syscall.Kill(old, syscall.SIGUSR2); err != nil {
+		return fmt.Errorf("process %d: %w", old, err)
+	}
+	pid := old
+	err = c.until(fmt.Sprintf("process %d was not replaced, as its log says why,", old), func(context.Context) (bool, error) {
+		pid, err = c.process()
+		return err == nil && pid != old, nil
+	})
+	if err == nil {
+		fmt.Printf("process %d has taken over\n", pid)
+	}
+	return err
 }
 
 type waitCommand struct{ remote }
