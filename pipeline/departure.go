@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// parcelsAtOnce bounds the connections that a loop parts with in one pass,
+	// transfersAtOnce bounds the connections that a loop parts with in one pass,
 	// so that the requests of others hardly wait.
-	parcelsAtOnce = 64
+	transfersAtOnce = 64
 	// freezeFirst and freezeLast bound how long a connection is not read so
 	// that what is in progress on it comes to its end: the first is hardly
 	// noticed, and most requests are answered within the last.
@@ -43,9 +43,9 @@ const (
 	stageStays               // which has refused it
 )
 
-// Parcel is a connection for another process. Whoever gets it hands it back by
+// Transfer is a connection for another process. Whoever gets it hands it back by
 // Worker.Departed, and closes FD.
-type Parcel struct {
+type Transfer struct {
 	// Listener is the name of the one that accepted the connection.
 	Listener string
 	// Protocol is ProtocolUnknown while its bytes have not told.
@@ -59,7 +59,7 @@ type Parcel struct {
 
 // Departures is what one pass over a loop's connections has found.
 type Departures struct {
-	Parcels []*Parcel
+	Transfers []*Transfer
 	// Left counts the connections that are worth waiting for, and Total all.
 	Left, Total int
 }
@@ -76,8 +76,8 @@ func (w *Worker) Depart() Departures {
 		}
 		if c.movable() {
 			d.Left++
-			if p := c.depart(len(d.Parcels) < parcelsAtOnce); p != nil {
-				d.Parcels = append(d.Parcels, p)
+			if p := c.depart(len(d.Transfers) < transfersAtOnce); p != nil {
+				d.Transfers = append(d.Transfers, p)
 			}
 			return
 		}
@@ -100,9 +100,9 @@ func (w *Worker) StopDeparting() {
 	})
 }
 
-// Departed is the verdict on a parcel: whether another process has the connection
+// Departed is the verdict on a transfer: whether another process has the connection
 // now. Otherwise it is served here.
-func (w *Worker) Departed(p *Parcel, moved bool) {
+func (w *Worker) Departed(p *Transfer, moved bool) {
 	c := p.connection
 	if c.closed || c.departure == nil {
 		return // its peer has left meanwhile
@@ -133,9 +133,9 @@ func (c *connection) movable() bool {
 	return portable || c.session == nil
 }
 
-// depart takes the connection one stage further. It returns a parcel when it is
+// depart takes the connection one stage further. It returns a transfer when it is
 // time to, and may.
-func (c *connection) depart(may bool) *Parcel {
+func (c *connection) depart(may bool) *Transfer {
 	now := c.worker.loop.Now()
 	d := c.departure
 	if d == nil {
@@ -149,7 +149,7 @@ func (c *connection) depart(may bool) *Parcel {
 			d.stage, d.until = stageFrozen, now+int64(d.freeze)
 		}
 	case stageFrozen:
-		if p := c.parcel(may); p != nil {
+		if p := c.transfer(may); p != nil {
 			d.stage = stageSent
 			c.tick.Stop()
 			c.idle.Stop()
@@ -165,9 +165,9 @@ func (c *connection) depart(may bool) *Parcel {
 	return nil
 }
 
-// parcel is the connection for another process, nil unless nothing is in progress
+// transfer is the connection for another process, nil unless nothing is in progress
 // on it.
-func (c *connection) parcel(may bool) *Parcel {
+func (c *connection) transfer(may bool) *Transfer {
 	if !may || !c.conn.Still() {
 		return nil
 	}
@@ -184,7 +184,7 @@ func (c *connection) parcel(may bool) *Parcel {
 	if err != nil {
 		return nil // out of descriptors; perhaps there is one later
 	}
-	return &Parcel{Listener: c.chain.Listener, Protocol: c.protocol, Early: early, FD: fd, connection: c}
+	return &Transfer{Listener: c.chain.Listener, Protocol: c.protocol, Early: early, FD: fd, connection: c}
 }
 
 // away tells that another process may have the connection, so that nothing may be
@@ -192,7 +192,7 @@ func (c *connection) parcel(may bool) *Parcel {
 func (c *connection) away() bool { return c.departure != nil && c.departure.stage == stageSent }
 
 // Close gives the descriptor back.
-func (p *Parcel) Close() { _ = syscall.Close(p.FD) }
+func (p *Transfer) Close() { _ = syscall.Close(p.FD) }
 
 // Arrive binds a connection that another process has accepted. protocol is what
 // that one knew of it.

@@ -79,7 +79,7 @@ func (m *mover) pass(ctx context.Context) bool {
 		}
 		known += d.Total
 		left += d.Left
-		for _, p := range d.Parcels {
+		for _, p := range d.Transfers {
 			m.send(i, w, p)
 		}
 	}
@@ -88,7 +88,7 @@ func (m *mover) pass(ctx context.Context) bool {
 }
 
 // send gives the next process one connection.
-func (m *mover) send(loop int, w *pipeline.Worker, p *pipeline.Parcel) {
+func (m *mover) send(loop int, w *pipeline.Worker, p *pipeline.Transfer) {
 	defer p.Close()
 	told := func(err error) {
 		moved := !errors.Is(err, handover.ErrRefused)

@@ -82,9 +82,7 @@ func (d *deployed) start(command []string) *process {
 		d.t.Fatalf("/ready: %d: %s", s, p.out)
 	}
 	for was, now := range d.addr {
-		if !strings.Contains(p.out.String(), now) {
-			d.t.Errorf("nothing listens at %s: %s", was, p.out)
-		}
+		eventually(d.t, "something listens at "+was, func() bool { return strings.Contains(p.out.String(), now) })
 	}
 	return p
 }
