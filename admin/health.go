@@ -5,6 +5,7 @@ package admin
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 )
 
 // ready: the server is asked only after the listeners are bound and the
@@ -28,8 +29,12 @@ func (a *admin) live(w http.ResponseWriter, _ *http.Request) {
 // drain answers at once; /ready tells that it has begun, /listeners what is left.
 func (a *admin) drain(w http.ResponseWriter, q *http.Request) {
 	if flag(q, "exit") {
+		// The process may end before this returns: the answer goes first.
+		const answer = "draining; the process ends after it\n"
+		w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
+		fmt.Fprint(w, answer)
+		_ = http.NewResponseController(w).Flush() // an error is the client's, who has left
 		a.Stop()
-		fmt.Fprintln(w, "draining; the process ends after it")
 		return
 	}
 	a.Drain()
