@@ -27,6 +27,11 @@ type hostReport struct {
 	Dialing     int      `json:"dialing"`
 	InFlight    int      `json:"requests_active"`
 	Waiting     int      `json:"requests_waiting"`
+	// Tries that have ended, those of them that failed, and how long they took
+	// together.
+	Tries  uint64  `json:"tries"`
+	Failed uint64  `json:"tries_failed"`
+	Spent  float64 `json:"tries_seconds"`
 	// Latency is what a reply is expected to take, where the balancing looks
 	// at it.
 	Latency float64 `json:"latency_seconds,omitempty"`
@@ -61,20 +66,25 @@ func (a *admin) clusterReports() []clusterReport {
 	sample := a.control.Sample()
 	all := []clusterReport{}
 	for _, c := range a.control.Clusters() {
-		r := clusterReport{Name: c.Name, Hosts: []hostReport{}}
-		for _, h := range c.Hosts {
-			s := sample.Hosts[server.HostKey{Cluster: c.Name, Address: h.Address}]
-			one := hostReport{
-				Address: h.Address, Health: health(h),
-				Connections: s.Connections, Dialing: s.Dialing, InFlight: s.InFlight, Waiting: s.Waiting,
-				Latency: s.Latency.Seconds(), FailingLoops: s.Failing,
-			}
-			if s.Failure != codec.ReasonNone {
-				one.Failure = s.Failure.String()
-			}
-			r.Hosts = append(r.Hosts, one)
+		all = append(all, clusterReport{Name: c.Name, Hosts: hostReports(c, sample)})
+	}
+	return all
+}
+
+func hostReports(c *cluster.Cluster, sample *server.Sample) []hostReport {
+	all := []hostReport{}
+	for _, h := range c.Hosts {
+		s := sample.Hosts[server.HostKey{Cluster: c.Name, Address: h.Address}]
+		one := hostReport{
+			Address: h.Address, Health: health(h),
+			Connections: s.Connections, Dialing: s.Dialing, InFlight: s.InFlight, Waiting: s.Waiting,
+			Tries: s.Tries, Failed: s.Failed, Spent: s.Spent.Seconds(),
+			Latency: s.Latency.Seconds(), FailingLoops: s.Failing,
 		}
-		all = append(all, r)
+		if s.Failure != codec.ReasonNone {
+			one.Failure = s.Failure.String()
+		}
+		all = append(all, one)
 	}
 	return all
 }
@@ -120,11 +130,16 @@ type listenerReport struct {
 	Draining    bool   `json:"draining"`
 }
 
-func (a *admin) listeners(w http.ResponseWriter, q *http.Request) {
-	reports := []listenerReport{}
+func (a *admin) listenerReports() []listenerReport {
+	all := []listenerReport{}
 	for _, l := range a.control.Listeners() {
-		reports = append(reports, listenerReport{l.Name, l.Network, l.Address, l.Connections, l.Leaving})
+		all = append(all, listenerReport{l.Name, l.Network, l.Address, l.Connections, l.Leaving})
 	}
+	return all
+}
+
+func (a *admin) listeners(w http.ResponseWriter, q *http.Request) {
+	reports := a.listenerReports()
 	if q.URL.Query().Get("format") == "json" {
 		writeJSON(w, map[string]any{"listeners": reports})
 		return

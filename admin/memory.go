@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/sideloop/sideloop/codec"
+	"github.com/sideloop/sideloop/server"
 )
 
 // memoryReport is where the process's memory is, in bytes.
@@ -39,9 +40,13 @@ var goMemory = map[string]string{
 }
 
 func (a *admin) memory(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, reportMemory(a.control.Sample()))
+}
+
+func reportMemory(sample *server.Sample) memoryReport {
 	r := memoryReport{Held: make(map[string]int), Go: make(map[string]uint64)}
 	r.Resident, r.RssAnon = resident()
-	for _, l := range a.control.Sample().Loops {
+	for _, l := range sample.Loops {
 		r.Connections += l.Turns.Conns
 		for p, n := range l.Held {
 			r.Held[purposes[p]] += n
@@ -58,7 +63,7 @@ func (a *admin) memory(w http.ResponseWriter, _ *http.Request) {
 			r.Go[names[i]] = s.Value.Uint64()
 		}
 	}
-	writeJSON(w, r)
+	return r
 }
 
 // purposes are the names of what bytes are held for.

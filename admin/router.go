@@ -25,7 +25,8 @@ type route struct {
 	probe bool
 	// patient routes set the time that they may take themselves.
 	patient bool
-	help    string
+	// help is the line in the list; a route without is not in it.
+	help string
 }
 
 // router leads requests to routes, once they may be answered.
@@ -41,12 +42,14 @@ type router struct {
 // admin is what the routes work on.
 type admin struct {
 	Options
-	control server.Control
-	metrics *metrics
+	control   server.Control
+	metrics   *metrics
+	overviews overviews
+	local     bool // as the router's
 }
 
 func newRouter(o Options, local bool) *router {
-	a := &admin{Options: o, control: o.Control}
+	a := &admin{Options: o, control: o.Control, local: local}
 	a.metrics = newMetrics(a, config.PrometheusSink{})
 	r := &router{local: local}
 	r.add(
@@ -57,7 +60,10 @@ func newRouter(o Options, local bool) *router {
 		route{path: "/listeners", get: a.listeners, help: "addresses and connections; ?format=json"},
 		route{path: "/stats", get: a.stats, help: "counters and latencies as text; ?filter=REGEX, ?format=prometheus"},
 		route{path: "/metrics", get: a.metrics.serve, help: "the same for Prometheus; ?hosts=true adds series of hosts"},
+		route{path: "/failures", get: a.failures, help: "the latest failed requests of each reason; ?format=json"},
+		route{path: "/errors", get: a.errors, help: "the latest message of each protocol that broke it, in hexadecimal; ?values=true with headers and bodies, ?format=json"},
 		route{path: "/memory", get: a.memory, help: "bytes by component, as JSON"},
+		route{path: "/overview", get: a.overview, help: "everything that the page at / shows, as JSON"},
 		route{path: "/version", get: a.version, help: "version, toolchain, process id, start"},
 		route{path: "/logging", get: a.logging, post: a.setLogging, help: "log levels; POST ?level=LEVEL[&path=LOG] sets, ?level= ends that"},
 		route{path: "/reload", post: a.reload, help: "takes the configuration in the body, or reads the file again when it is empty"},
@@ -68,7 +74,11 @@ func newRouter(o Options, local bool) *router {
 	if local {
 		r.profiles()
 	}
-	r.add(route{path: "/", get: r.index, help: "this list"})
+	addPage(r)
+	r.add(
+		route{path: "/", get: r.home, help: "a page for browsers; for others this list"},
+		route{path: "/help", get: r.index, help: "this list"},
+	)
 	return r
 }
 
@@ -86,6 +96,7 @@ func (r *router) add(routes ...route) {
 func (r *router) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
 	if why := r.refuses(q); why != "" {
 		http.Error(w, why, http.StatusForbidden)
 		return
@@ -147,10 +158,17 @@ func (r *router) refuses(q *http.Request) string {
 	if r.local && !isAddress(q.Host) {
 		return fmt.Sprintf("the admin server is asked by its address or as localhost, not as %q", q.Host)
 	}
+	site := q.Header.Get("Sec-Fetch-Site")
+	foreign := site != "" && site != "same-origin" && site != "none"
 	if q.Method != http.MethodPost {
+		// A link may lead here. What a page embeds or fetches could have the
+		// process take profiles.
+		if foreign && (q.Header.Get("Sec-Fetch-Mode") != "navigate" || q.Header.Get("Sec-Fetch-Dest") != "document") {
+			return "a page of another site may only link here"
+		}
 		return ""
 	}
-	if site := q.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
+	if foreign {
 		return "a page of another site may not change anything"
 	}
 	if origin := q.Header.Get("Origin"); origin != "" {
@@ -175,6 +193,9 @@ func (r *router) index(w http.ResponseWriter, _ *http.Request) {
 	sorted := slices.Clone(r.routes)
 	slices.SortFunc(sorted, func(a, b route) int { return strings.Compare(a.path, b.path) })
 	for i := range sorted {
+		if sorted[i].help == "" {
+			continue
+		}
 		fmt.Fprintf(w, "%-28s %-16s %s\n", sorted[i].path, sorted[i].allow(), sorted[i].help)
 	}
 }

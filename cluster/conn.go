@@ -211,6 +211,14 @@ func (c *conn) TickIn(d time.Duration) {
 // Glitch implements codec.Owner.
 func (c *conn) Glitch(word string) { c.pool.manager.stats.Glitch(word) }
 
+// Malformed implements codec.Witness.
+func (c *conn) Malformed(word string, message []byte, at, clear int) {
+	m := c.pool.manager
+	s := m.malformed.Of(c.pool.protocol)
+	s.Take(m.loop.Now(), word, message, at, clear)
+	s.Upstream, s.Cluster, s.Peer = true, c.pool.cluster.Name, c.conn.RemoteAddr()
+}
+
 // OnTimer implements eventloop.Expirer for the idle timeout.
 func (c *conn) OnTimer(now int64) {
 	limit := c.pool.cluster.IdleTimeout

@@ -23,6 +23,10 @@ type hostState struct {
 	client, server fading   // parts of the requests that ended with an error
 	usual          *usually // of the cluster's hosts
 
+	// Tries that have ended, those of them that failed, and how long they took
+	// together, in nanoseconds.
+	tried, failed, spent uint64
+
 	tally *Tally // nil where hosts are not judged by their requests
 }
 

@@ -25,7 +25,9 @@ type Manager struct {
 	sessions Sessions
 
 	members map[string]*Members
-	judge   *Judge // nil where nobody judges hosts by their requests
+	// malformed is what hosts sent.
+	malformed codec.Specimens
+	judge     *Judge // nil where nobody judges hosts by their requests
 }
 
 // NewManager returns a manager without clusters.
@@ -35,6 +37,9 @@ func NewManager(l *eventloop.Loop, m *codec.Memory, b *stats.Block, s Sessions) 
 
 // ReportTo names who is told of hosts that fail, before the first Adopt.
 func (m *Manager) ReportTo(j *Judge) { m.judge = j }
+
+// Malformed is the malformed messages of hosts.
+func (m *Manager) Malformed() *codec.Specimens { return &m.malformed }
 
 // Adopt takes the clusters of a new configuration. What is known of hosts that
 // are still there lives on, as do their connections, with the new limits; those

@@ -92,7 +92,10 @@ var tryOutcomes = [...]stats.Counter{
 // tried is the one place at which a try of host h ends, on its loop. latency is
 // until the reply's head, or without one until the try's end.
 func (s *Members) tried(h *Host, state *hostState, o Outcome, latency time.Duration) {
+	state.tried++
+	state.spent += uint64(latency)
 	if o > Succeeded {
+		state.failed++
 		s.manager.stats.Add(tryOutcomes[o])
 	}
 	if state.tally != nil {

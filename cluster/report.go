@@ -18,6 +18,10 @@ type HostReport struct {
 	// InFlight is requests under way, Waiting those of them that have no
 	// connection yet.
 	InFlight, Waiting int
+	// Tries have ended, Failed of them other than by success, after Spent in all:
+	// each counts until its reply's head, or until its end without one.
+	Tries, Failed uint64
+	Spent         time.Duration
 	// Latency is what a reply is expected to take, where the balancing looks at
 	// it; 0 where it is not known.
 	Latency time.Duration
@@ -40,7 +44,10 @@ func (m *Manager) Report(f func(HostReport)) {
 
 func (s *hostState) report(cluster, address string, now int64, f func(HostReport)) {
 	used := false
-	r := HostReport{Cluster: cluster, Address: address, InFlight: s.active}
+	r := HostReport{
+		Cluster: cluster, Address: address, InFlight: s.active,
+		Tries: s.tried, Failed: s.failed, Spent: time.Duration(s.spent),
+	}
 	for _, p := range s.pools {
 		if p == nil {
 			continue

@@ -156,7 +156,12 @@ func (c *connection) detect(b []byte) bool {
 		}
 	}
 	if !more {
-		c.Glitch("unknown_protocol")
+		const word = "unknown_protocol"
+		c.Glitch(word)
+		if kept > 0 {
+			b = c.prefix
+		}
+		c.Malformed(word, b, 0, detectLimit)
 		c.Shut(codec.ProtocolError)
 	}
 	return false
@@ -266,6 +271,14 @@ func (c *connection) TickIn(d time.Duration) { c.worker.loop.ScheduleSooner(&c.t
 
 // Glitch implements codec.Owner.
 func (c *connection) Glitch(word string) { c.worker.stats.Glitch(word) }
+
+// Malformed implements codec.Witness.
+func (c *connection) Malformed(word string, message []byte, at, clear int) {
+	w := c.worker
+	s := w.malformed.Of(c.protocol)
+	s.Take(w.loop.Now(), word, message, at, clear)
+	s.Listener, s.Peer = c.chain.Listener, c.conn.RemoteAddr()
+}
 
 // OnTimer implements eventloop.Expirer for the idle timeout.
 func (c *connection) OnTimer(now int64) {

@@ -28,7 +28,7 @@ func (d *downstream) OnHeaders(h codec.Head, body []byte, end bool) {
 	}
 	head, reason := e.direct(h)
 	if reason != codec.ReasonNone {
-		e.fail(reason)
+		e.refuse(h, reason)
 		return
 	}
 	if head == nil {

@@ -31,6 +31,8 @@ type exchange struct {
 	sent    message // what may have to be sent, or sent again
 	reply   message // a reply being completed before it goes out
 	holding codec.Holding
+
+	pairs pairs // of the request, where it is noted
 }
 
 // state is what an exchange is about, all zero between two requests.
@@ -60,9 +62,11 @@ type state struct {
 	attempts *attempts
 
 	kept   bool // something is in sent or reply
+	named  bool // the head of the request was in sent
 	gather bool // sent is being completed before it goes out
-	tries  int  // times it was sent again, other than
-	moves  int  // those because of a goodbye
+	noted  bool // pairs are this request's
+	tries int // times it was sent again, other than
+	moves int // those because of a goodbye
 
 	// Credit for bytes that one side delivered and the other side has not
 	// taken yet.
@@ -119,7 +123,7 @@ func (e *exchange) letGo() {
 
 // keepSent keeps the head of the request.
 func (e *exchange) keepSent(holding *codec.Holding, h codec.Head) {
-	e.kept = true
+	e.kept, e.named = true, true
 	e.sent.keepHead(e.worker.mem, holding, h)
 }
 
@@ -133,6 +137,7 @@ func (e *exchange) fail(r codec.Reason) {
 		host = h.Address
 	}
 	w.failures.request(w.loop.Now(), r, e.conn.chain, e.cluster, host)
+	e.remember(r)
 	if e.up != nil {
 		e.up.Reset(r)
 	}

@@ -35,6 +35,8 @@ type express struct {
 
 	timer eventloop.Timer
 	next  *express
+
+	pairs pairs // of the request
 }
 
 var _ codec.ParcelAcceptor = (*connection)(nil)
@@ -74,6 +76,7 @@ func (c *connection) OnWhole(h codec.Head, body []byte) *codec.Parcel {
 	if c.observers != nil {
 		x.observe(h, body)
 	}
+	x.pairs.note(h)
 	session.Send(&x.Parcel, h, body)
 	x.start(h)
 	return &x.Parcel
@@ -174,7 +177,8 @@ func (x *express) exchange() *exchange {
 	e.request.Protocol, e.request.Receiver, e.request.Waiter = e.to, (*upstream)(e), (*waiting)(e)
 	e.request.Resume(&x.try)
 	e.requestEnd, e.observed = true, x.observed
-	e.clock, e.meter.began = x.clock(), x.try.Began()
+	e.clock, e.meter.began, e.meter.sent = x.clock(), x.try.Began(), x.try.Began()
+	e.pairs, e.noted = x.pairs, true
 	due, _ := e.clock.due(false)
 	e.schedule(w.loop.Now(), due)
 	w.recycleExpress(x)

@@ -64,6 +64,9 @@ func (e *exchange) attach(s codec.Stream) {
 	if e.observed != nil {
 		e.observeStream()
 	}
+	if e.meter.sent == 0 {
+		e.meter.sent = e.worker.loop.Now()
+	}
 	e.worker.stats.Add(stats.UpstreamRequests)
 }
 

@@ -6,8 +6,11 @@ import "github.com/sideloop/sideloop/codec"
 
 // meter is what is measured of an exchange.
 type meter struct {
-	began  int64 // loop time
-	status int   // of the upstream's reply, in HTTP's terms
+	// Loop times: the request's head came, the first stream toward a host was
+	// found, the head of the reply came; 0 for what has not happened.
+	began, sent, answered int64
+
+	status int // of the upstream's reply, in HTTP's terms
 }
 
 // arrived counts a request of a listener.

@@ -33,6 +33,8 @@ func (e *exchange) replays() bool {
 // may refuse it unprocessed.
 func (e *exchange) keepHeadForReplay(head codec.Head, body []byte, end bool) {
 	if !e.replays() {
+		e.pairs.note(head)
+		e.noted = true
 		return
 	}
 	e.keepSent(nil, head)

@@ -29,7 +29,7 @@ func (w *Worker) overloaded() bool { return w.pressure.RefuseRequests() || w.loo
 // shed refuses a request.
 func (e *exchange) shed(h codec.Head) {
 	e.asked = convert.Ask(h)
-	e.fail(codec.Overloaded)
+	e.refuse(h, codec.Overloaded)
 }
 
 // ConnectionFault delays the first read of a share of the connections, for tests

@@ -39,7 +39,7 @@ func (u *upstream) OnHeaders(h codec.Head, body []byte, end bool) {
 	}
 	e.filterReply(h)
 	e.letGo()
-	e.meter.status = h.HTTPStatus()
+	e.meter.status, e.meter.answered = h.HTTPStatus(), e.worker.loop.Now()
 	e.opened(h)
 	if e.oneWay {
 		e.judge(h)

@@ -26,6 +26,9 @@ type Worker struct {
 	text     []byte // of what routes write into heads, until they are sent
 	mirrors  mirrors
 	failures failureLog
+	recent   recentFailures
+	// malformed is what clients sent.
+	malformed codec.Specimens
 
 	conns    connections
 	draining bool

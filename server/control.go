@@ -25,6 +25,8 @@ type Control interface {
 	Draining() bool
 	Listeners() []ListenerState
 	Clusters() []*cluster.Cluster
+	// Certificates are the proxy's own.
+	Certificates() []Certificate
 	// SetLogLevel overrides the configured level of one output, or of all for
 	// an empty path; an empty level ends that.
 	SetLogLevel(path, level string) error

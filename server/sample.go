@@ -3,6 +3,7 @@
 package server
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -25,7 +26,18 @@ type Sample struct {
 	Block               stats.Block
 	Listeners, Clusters []TrafficSample
 	Hosts               map[HostKey]HostSample
+	// Failures are the latest failed requests, the last one first.
+	Failures []Failure
+	// Malformed are the latest messages that broke their protocol, of each loop,
+	// protocol and direction, the last one first.
+	Malformed []Malformed
 }
+
+// Malformed is a message that broke its protocol.
+type Malformed = pipeline.Malformed
+
+// Failure is one request that failed.
+type Failure = pipeline.Failure
 
 // LoopSample is one loop.
 type LoopSample struct {
@@ -50,6 +62,9 @@ type HostKey struct{ Cluster, Address string }
 // HostSample is a host as all loops see it together.
 type HostSample struct {
 	Connections, Dialing, InFlight, Waiting int
+	// Tries have ended, Failed of them other than by success, after Spent in all.
+	Tries, Failed uint64
+	Spent         time.Duration
 	// Latency is what the loop expects that has the worst view of the host.
 	Latency time.Duration
 	// Failing is on how many loops its last dial failed, Failure why.
@@ -94,6 +109,10 @@ type account struct {
 	listed, grouped     []namedMeter
 	listeners, clusters []stats.Traffic
 	hosts               []cluster.HostReport
+	failures            []pipeline.Failure
+	failed              uint64 // how many there were
+	malformed           []pipeline.Malformed
+	broken              uint64 // the same
 }
 
 // Sample implements Control.
@@ -162,6 +181,12 @@ func (a *account) take() {
 	for i := range a.grouped {
 		a.grouped[i].meter.Loop(loop).CopyTo(&a.clusters[i])
 	}
+	if n := w.Failures(); n != a.failed {
+		a.failures, a.failed = w.Recent(a.failures[:0]), n
+	}
+	if n := w.MalformedTotal(); n != a.broken {
+		a.malformed, a.broken = w.Malformed(a.malformed[:0]), n
+	}
 	a.hosts = a.hosts[:0]
 	w.Clusters().Report(func(h cluster.HostReport) { a.hosts = append(a.hosts, h) })
 }
@@ -208,7 +233,11 @@ func (m *sampler) sum(listeners, clusters []namedMeter) *Sample {
 		for i := range r.told.hosts {
 			s.host(&r.told.hosts[i])
 		}
+		s.Failures = append(s.Failures, r.told.failures...)
+		s.Malformed = append(s.Malformed, r.told.malformed...)
 	}
+	slices.SortStableFunc(s.Failures, func(a, b pipeline.Failure) int { return b.At.Compare(a.At) })
+	slices.SortStableFunc(s.Malformed, func(a, b pipeline.Malformed) int { return b.Time.Compare(a.Time) })
 	s.At = time.Now()
 	return s
 }
@@ -239,6 +268,9 @@ func (s *Sample) host(r *cluster.HostReport) {
 	h.Dialing += r.Dialing
 	h.InFlight += r.InFlight
 	h.Waiting += r.Waiting
+	h.Tries += r.Tries
+	h.Failed += r.Failed
+	h.Spent += r.Spent
 	h.Latency = max(h.Latency, r.Latency)
 	if r.Failure != codec.ReasonNone {
 		h.Failing++

@@ -60,6 +60,17 @@ func (h *Histogram) Below(doubling int) (n uint64) {
 // Doublings are the first and the last power of two that Below knows.
 func Doublings() (first, last int) { return firstDoubling, lastDoubling }
 
+// Each calls f for every bucket that has counted anything, with the least duration
+// of it in nanoseconds, in ascending order. The next bucket begins at 8192 after 0,
+// and else an eighth of the power of two at or below it higher.
+func (h *Histogram) Each(f func(from, n uint64)) {
+	for i, n := range h.buckets {
+		if n > 0 {
+			f(lowerBound(i), n)
+		}
+	}
+}
+
 // Quantile is a duration that the part q of all is shorter than, within an
 // eighth; 0 without any.
 func (h *Histogram) Quantile(q float64) time.Duration {

@@ -58,6 +58,38 @@ var faultWords = [...]string{
 
 func (f fault) word() string { return faultWords[f] }
 
+// place is where in the frame b the fault is, and how long its fixed part is,
+// which says nothing of what it carries.
+func (f fault) place(b []byte) (at, clear int) {
+	version := b[0]
+	shift := int(version - V1)
+	if f == faultProtocol {
+		switch {
+		case version != V1 && version != V2:
+			return 0, smallestFixed // who speaks something else is told apart by its first bytes
+		case shift == 1 && len(b) > 1 && b[1] != 1 && b[1] != 2:
+			return 1, smallestFixed
+		}
+		return 1 + shift, smallestFixed
+	}
+	fixed := fixedSize(version, b[1+shift])
+	switch f {
+	case faultLength:
+		if binary.BigEndian.Uint16(b[fixed-8:]) > maxClass {
+			return fixed - 8, fixed
+		}
+		return fixed - 4, fixed
+	case faultTooLarge:
+		return fixed - 4, fixed
+	case faultMap:
+		class := int(binary.BigEndian.Uint16(b[fixed-8:]))
+		headers := int(binary.BigEndian.Uint16(b[fixed-6:]))
+		start := fixed + class
+		return start + HeaderMap(b[start:start+headers]).wrong(), fixed
+	}
+	return len(b) - crcSize, fixed
+}
+
 // extent is how far a frame reaches.
 type extent struct {
 	head    int   // fixed part, class and header map

@@ -90,6 +90,18 @@ func (m HeaderMap) Valid() bool {
 	return ok
 }
 
+// wrong is where the pair begins whose lengths do not fit the map's size.
+func (m HeaderMap) wrong() int {
+	for i := 0; i < len(m); {
+		_, rest, ok := m[i:].Next()
+		if !ok {
+			return i
+		}
+		i = len(m) - len(rest)
+	}
+	return len(m)
+}
+
 // Get returns the first value under key, compared exactly. A null value counts
 // as absent.
 func (m HeaderMap) Get(key string) ([]byte, bool) {

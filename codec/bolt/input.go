@@ -163,9 +163,18 @@ func (c *conn) truncated() {
 	c.dropPart()
 }
 
+// blame tells the owner of a frame with a fault, of which b is at hand.
+func (c *conn) blame(b []byte, f fault) {
+	c.owner.Glitch(f.word())
+	if w, ok := c.owner.(codec.Witness); ok {
+		at, clear := f.place(b)
+		w.Malformed(f.word(), b, at, clear)
+	}
+}
+
 // reject deals with a frame whose extent is not known.
 func (c *conn) reject(b []byte, f fault) {
-	c.owner.Glitch(f.word())
+	c.blame(b, f)
 	if f == faultProtocol {
 		c.role.broken(nil, f)
 		return
@@ -193,7 +202,7 @@ func (c *conn) frame(b []byte, e extent) {
 			f = faultCRC
 		}
 		if f != faultNone {
-			c.owner.Glitch(f.word())
+			c.blame(b, f)
 		}
 		end := e.head + int(e.content)
 		c.role.whole(h, b[e.head:end:end], f)
@@ -204,7 +213,7 @@ func (c *conn) frame(b []byte, e extent) {
 // large begins a frame whose content is delivered as it arrives.
 func (c *conn) large(h *Head, f fault) {
 	if f != faultNone {
-		c.owner.Glitch(f.word())
+		c.blame(h.Raw, f)
 	}
 	c.body = incoming{open: true, left: int64(h.ContentLength)}
 	if h.CRC() {

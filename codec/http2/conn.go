@@ -52,8 +52,11 @@ type conn struct {
 	frame    frameHead
 	gathered *codec.Buffer
 	skip     int // bytes of an unknown frame to drop
-	data     incoming
-	block    block
+	// fault is the word for what is wrong with the frame being read, until the
+	// owner has been shown it.
+	fault string
+	data  incoming
+	block block
 	// paused: reading stopped because the sink is full; starved: because the
 	// loop gathers too much.
 	paused, starved bool
@@ -149,6 +152,9 @@ func (c *conn) Feed(b []byte, now int64) int {
 	wasPaused := c.paused
 	n := c.take(b)
 	if c.dead {
+		if c.fault != "" {
+			c.show(b[n:], 0)
+		}
 		n = len(b)
 		c.dropInput()
 	}
@@ -288,6 +294,9 @@ func (c *conn) gather(b []byte) (n int, more bool) {
 			c.phase = phaseHead
 			c.lookAhead(b[length:])
 			read(c, b[:length])
+			if c.fault != "" {
+				c.show(b[:length], headSize)
+			}
 			return length, true
 		}
 		if len(b) == 0 {
@@ -309,6 +318,9 @@ func (c *conn) gather(b []byte) (n int, more bool) {
 	c.gathered = nil
 	c.lookAhead(b[n:])
 	read(c, whole.B)
+	if c.fault != "" {
+		c.show(whole.B, headSize)
+	}
 	c.release(whole)
 	return n, true
 }
@@ -373,7 +385,10 @@ func (c *conn) lose(s *stream, r codec.Reason) {
 }
 
 // fail ends the connection for a mistake of the peer (RFC 9113, 5.4.1).
-func (c *conn) fail(e code, word string) { c.failFor(e, c.mistake, word) }
+func (c *conn) fail(e code, word string) {
+	c.blame(word)
+	c.failFor(e, c.mistake, word)
+}
 
 // calm ends the connection of a peer that asks too much.
 func (c *conn) calm(word string) { c.failFor(codeEnhanceYourCalm, codec.Calm, word) }

@@ -321,6 +321,9 @@ func (c *conn) streamError(s *stream, e code, word string) {
 
 // refuse writes an RST_STREAM that a mistake of the peer elicits.
 func (c *conn) refuse(id uint32, e code, word string) {
+	if e != codeRefusedStream {
+		c.blame(word)
+	}
 	c.countMistake(word)
 	if !c.dead && c.countReply("reset_flood") {
 		c.writeRSTStream(id, e)
