@@ -65,8 +65,8 @@ type state struct {
 	named  bool // the head of the request was in sent
 	gather bool // sent is being completed before it goes out
 	noted  bool // pairs are this request's
-	tries int // times it was sent again, other than
-	moves int // those because of a goodbye
+	tries  int  // times it was sent again, other than
+	moves  int  // those because of a goodbye
 
 	// Credit for bytes that one side delivered and the other side has not
 	// taken yet.
