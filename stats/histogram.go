@@ -66,7 +66,7 @@ func Doublings() (first, last int) { return firstDoubling, lastDoubling }
 func (h *Histogram) Each(f func(from, n uint64)) {
 	for i, n := range h.buckets {
 		if n > 0 {
-			f(lowerBound(i), n)
+			f(durations.Lower(i), n)
 		}
 	}
 }
