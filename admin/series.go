@@ -73,6 +73,7 @@ var (
 	writtenBytes     = &family{"sideloop_written_bytes_total", counter, nil, "Bytes written to all connections."}
 	reads            = &family{"sideloop_reads_total", counter, nil, "Reads that brought bytes."}
 	writes           = &family{"sideloop_writes_total", counter, nil, "Calls of write and writev."}
+	spans            = &family{"sideloop_spans_total", counter, []string{"result"}, "Spans that the collector has taken, that found the queue full, and that the collector did not take."}
 	panics           = &family{"sideloop_panics_total", counter, nil, "Callbacks that panicked; each ended one connection."}
 
 	// counters are the counters of the loops' blocks, by their own names.
@@ -93,7 +94,7 @@ func families() []*family {
 		clusterRequests, clusterActive, clusterWaiting, clusterReplies, clusterFailed, clusterDuration,
 		clusterConns, clusterHosts, clusterHealthy, hostsOmitted, hostConns, hostActive, hostHealthy,
 		loopStuck, loopLag, loopLongest, loopBusy, loopTurns, loopConns,
-		readBytes, writtenBytes, reads, writes, panics,
+		readBytes, writtenBytes, reads, writes, spans, panics,
 	}
 	return append(all, counters[:]...)
 }
@@ -126,6 +127,11 @@ func (a *admin) visitProcess(s *server.Sample, v visitor) {
 	v(buildInfo, 1, nil, runtime.Version(), a.Version)
 	v(startTime, float64(a.control.Began().UnixNano())/1e9, nil)
 	v(draining, number(a.control.Draining()), nil)
+	if n, on := a.control.Spans(); on {
+		v(spans, float64(n.Sent), nil, "sent")
+		v(spans, float64(n.Dropped), nil, "dropped")
+		v(spans, float64(n.Failed), nil, "failed")
+	}
 	r := a.control.Reloads()
 	v(reloads, float64(r.Applied), nil, "applied")
 	v(reloads, float64(r.Refused), nil, "refused")

@@ -48,6 +48,7 @@ func (b *builder) config(root view) *Config {
 	}
 	for _, s := range servers {
 		config.Server = b.server(s)
+		config.Tracing = b.tracing(root, config.Server.Listeners, s)
 	}
 	config.Zone = root.child("node").child("locality").text("zone")
 	config.Clusters = b.clusters(root.child("cluster_manager"))

@@ -57,6 +57,8 @@ func filterConfig(name string, settings func(*object) view) any {
 		return settings(localRateLimitObject).localRateLimit()
 	case "flowControlFilter":
 		return settings(flowControlObject).flowControl()
+	case traceFilterName:
+		return settings(traceSamplingObject).traceSampling()
 	case "adaptive_concurrency":
 		return settings(adaptiveObject).adaptiveConcurrency()
 	}

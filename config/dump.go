@@ -20,12 +20,13 @@ const Redacted = "[redacted]"
 // dumpDepth is deeper than any configuration is nested.
 const dumpDepth = 32
 
-// secretWords are what the names of secrets have in them, without underscores.
-var secretWords = []string{"privatekey", "ticket", "secret", "password", "passphrase", "token", "credential"}
+// secretWords are what the names of secrets have in them, without underscores and
+// hyphens.
+var secretWords = []string{"privatekey", "ticket", "secret", "password", "passphrase", "token", "credential", "authorization", "apikey"}
 
 // isSecret tells whether the value of a name must not be shown.
 func isSecret(name string) bool {
-	name = strings.ToLower(strings.ReplaceAll(name, "_", ""))
+	name = strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(name))
 	return slices.ContainsFunc(secretWords, func(w string) bool { return strings.Contains(name, w) })
 }
 

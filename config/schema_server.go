@@ -67,7 +67,7 @@ var serverObject = &object{name: "a server", keys: []key{
 // listenerObject: use_original_dst is a boolean in MOSN 0.x and a string later.
 var listenerObject = &object{name: "a listener", keys: []key{
 	{name: "name", kind: textKind, doc: "Name in logs and metrics; the address by default."},
-	{name: "type", kind: textKind, values: named("ingress", "egress"), unknown: differs, status: ignored, doc: "Direction of the traffic; MOSN uses it in traces."},
+	{name: "type", kind: textKind, values: named("ingress", "egress"), unknown: differs, doc: "Direction of the traffic: spans of egress listeners are those of a client, others those of a server."},
 	{name: "address", kind: textKind, required: true, doc: "\"ip:port\", or the path of a Unix socket."},
 	{name: "bind_port", kind: flagKind, fallback: `false`, doc: "Whether a socket is opened."},
 	{name: "network", kind: textKind, fallback: `"tcp"`, values: []value{
@@ -119,13 +119,6 @@ var filterChainObject = &object{name: "a filter chain", keys: []key{
 	{name: "tls_context", kind: objectKind, object: tlsObject, doc: "TLS toward clients."},
 	{name: "tls_context_set", kind: objectsKind, object: tlsObject, doc: "Several certificates, chosen by server name."},
 	{name: "filters", kind: objectsKind, object: networkFilterObject, required: true, doc: "The network filters; one of them is the proxy."},
-}}
-
-var tracingObject = &object{name: "tracing", keys: []key{
-	{name: "enable", kind: flagKind, status: differs, note: "tracing is not implemented; no spans are sent", doc: "Whether spans are sent."},
-	{name: "driver", kind: textKind, status: ignored, values: named("SOFATracer", "SkyWalking", "jaeger", "zipkin", "otel"), doc: "What spans are sent to."},
-	{name: "tracer", kind: textKind, status: ignored, doc: "Older name of driver."},
-	{name: "config", kind: anyKind, status: ignored, doc: "Settings of the driver."},
 }}
 
 var pluginObject = &object{name: "plugin", keys: []key{

@@ -22,6 +22,7 @@ var streamFilterTypes = []value{
 	{name: "local_rate_limit", object: localRateLimitObject, doc: "Refuses requests over a rate, as Envoy's filter of that name. MOSN has none."},
 	{name: "flowControlFilter", object: flowControlObject, doc: "Refuses or delays requests over a rate, by rules of Sentinel."},
 	{name: "adaptive_concurrency", object: adaptiveObject, doc: "Refuses requests beyond what the hosts can take at once, as Envoy's filter of that name. MOSN has none."},
+	{name: "tracing", object: traceSamplingObject, doc: "Samples the listener's requests at a rate of its own, where tracing is on; it always comes first. MOSN has none."},
 	{name: "mirror", status: differs, note: "requests are not mirrored", object: mirrorObject, doc: "Sends copies of requests to another cluster."},
 	{name: "gzip", status: differs, note: "replies are not compressed", object: gzipObject, doc: "Compresses replies."},
 	{name: "fault_tolerance", status: differs, note: "the filter ejects no hosts; state outlier_detection in the clusters", doc: "Takes hosts with many errors out of use."},
@@ -46,7 +47,8 @@ var filterConfigObject = &object{name: "per_filter_config", keys: append([]key{
 	{name: "fault", kind: objectKind, object: faultObject, doc: "Replaces the settings of fault."},
 	{name: "payload_limit", kind: objectKind, object: payloadLimitObject, doc: "Replaces the settings of payload_limit."},
 	{name: "local_rate_limit", kind: objectKind, object: localRateLimitObject, doc: "Replaces the settings of local_rate_limit."},
-}, unroutedFilters("fault", "payload_limit", "local_rate_limit")...)}
+	{name: "tracing", kind: objectKind, object: traceSamplingObject, doc: "Samples requests of the route at a rate of its own, where tracing is on."},
+}, unroutedFilters("fault", "payload_limit", "local_rate_limit", "tracing")...)}
 
 // unroutedFilters are the filters that routes cannot configure, those named
 // apart. What decides who may pass is refused, the rest is left out.

@@ -15,6 +15,8 @@ type Config struct {
 	Zone    string
 	Admin   Admin
 	Metrics Metrics
+	// Tracing is nil where no spans are made.
+	Tracing *Tracing
 }
 
 // Server is the one entry of "servers".

@@ -37,3 +37,28 @@ func allocateNothing(t *testing.T, observing ...pipeline.Observing) {
 		})
 	}
 }
+
+// TestTracingAllocatesNothing: neither a request of which no span is made, nor, but
+// for what the exporter's goroutine takes, one that has one.
+func TestTracingAllocatesNothing(t *testing.T) {
+	for _, r := range rigs {
+		for _, way := range ways {
+			t.Run(r.name+way.name, func(t *testing.T) {
+				g := newRig(t, r.down, r.up, 1<<10, &traced{rate: way.rate})
+				if way.parent {
+					g.request = withParent(g.request)
+				}
+				var allocs float64
+				g.on(func() {
+					for range 50 {
+						g.round()
+					}
+					allocs = testing.AllocsPerRun(50, g.round)
+				})
+				if perRequest := allocs / float64(len(g.callers)); perRequest > 0.02 {
+					t.Errorf("%.3f allocations per request", perRequest)
+				}
+			})
+		}
+	}
+}

@@ -134,6 +134,11 @@ func (e *exchange) direct(h codec.Head) (codec.Head, codec.Reason) {
 	if e.asked.Connect && e.to != e.from {
 		return nil, codec.TunnelRefused
 	}
+	if f := e.filtering; f != nil && len(f.call.Edits) > 0 {
+		if h, head, reason = e.edited(h, head); reason != codec.ReasonNone {
+			return nil, reason
+		}
+	}
 	if action != nil {
 		return e.shape(action, q, h, head)
 	}

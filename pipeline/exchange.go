@@ -101,13 +101,13 @@ func (e *exchange) finish(r codec.Reason) {
 		e.endAttempts()
 	}
 	e.letGo()
+	if e.observed != nil {
+		e.tellObservers(r)
+	}
 	e.leaveFilters(r)
 	e.dropExtras()
 	w.stats.Ended(uint8(r))
 	e.measured(r)
-	if e.observed != nil {
-		e.tellObservers(r)
-	}
 	e.state = state{}
 	w.recycle(e)
 }

@@ -186,7 +186,9 @@ func newRig(t testing.TB, down, up codec.Protocol, size int, observing ...pipeli
 		g.upstream = newClient(up, &g.toUp, o, m)
 		return g.upstream
 	}
+	filters := filtersOf(t, reactor, observing)
 	chain := &pipeline.Chain{
+		Filters:   filters,
 		Observers: pipeline.NewObservers(1, observing...),
 		Meter:     g.listener,
 		Listener:  "in", Router: "all", Upstream: up, IdleTimeout: time.Hour, Log: slog.New(slog.DiscardHandler),

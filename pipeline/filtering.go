@@ -101,6 +101,41 @@ func (e *exchange) filterReply(h codec.Head) {
 	}
 }
 
+// edited returns h, as the client sent it, and head, as the host is to get it, with
+// the filters' edits; head is nil where h is still to be converted. Headers are
+// changed where they are Bolt's, as those of routes are.
+func (e *exchange) edited(h, head codec.Head) (codec.Head, codec.Head, codec.Reason) {
+	edits := e.filtering.call.Edits
+	if e.from == codec.Bolt {
+		changed, reason := e.edit(h, edits)
+		if e.to == codec.Bolt {
+			return changed, changed, reason
+		}
+		return changed, nil, reason
+	}
+	if head == nil {
+		var reason codec.Reason
+		if head, reason = e.worker.convert.Request(h, e.to); reason != codec.ReasonNone {
+			return nil, nil, reason
+		}
+	}
+	changed, reason := e.edit(head, edits)
+	return h, changed, reason
+}
+
+func (e *exchange) edit(h codec.Head, edits []filter.Edit) (codec.Head, codec.Reason) {
+	to := e.worker.convert.Editor(h.Protocol())
+	to.Begin(h)
+	for i := range edits {
+		if edits[i].Value == nil {
+			to.Remove(edits[i].Name)
+		} else {
+			to.Set(edits[i].Name, edits[i].Value)
+		}
+	}
+	return to.End()
+}
+
 // suspended tells that the request must not be sent yet.
 func (e *exchange) suspended() bool { return e.filtering != nil && e.filtering.suspended }
 
@@ -134,7 +169,7 @@ func (e *exchange) leaveFilters(r codec.Reason) {
 	f.call.Now = e.worker.loop.Now()
 	f.filters.End(&f.call, r)
 	f.arena.Reset(arenaKeep)
-	f.call.Head, f.call.Route = nil, nil
+	f.call.Head, f.call.Route, f.call.Trace = nil, nil, nil
 	f.exchange, f.filters, f.head, f.suspended, f.refused = nil, nil, nil, false, false
 	e.worker.recycleFiltering(f)
 }

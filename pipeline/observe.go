@@ -9,6 +9,7 @@ import (
 	"github.com/sideloop/sideloop/cluster"
 	"github.com/sideloop/sideloop/codec"
 	"github.com/sideloop/sideloop/eventloop"
+	"github.com/sideloop/sideloop/pipeline/filter"
 	"github.com/sideloop/sideloop/pipeline/router"
 )
 
@@ -151,8 +152,10 @@ type Ended struct {
 	BytesReceived, BytesSent                 int64
 	UpstreamBytesSent, UpstreamBytesReceived int64
 
-	// TraceID and SpanID are in hexadecimal, empty where no span was made.
+	// TraceID and SpanID are in hexadecimal, empty where there is none. A trace
+	// that is not sampled has no span.
 	TraceID, SpanID []byte
+	Trace           filter.Trace // nil for none
 }
 
 // NoStatus stands for a status that a reply does not have.

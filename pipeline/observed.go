@@ -173,6 +173,10 @@ func (e *exchange) tellObservers(r codec.Reason) {
 	if o.replied == 0 && r != codec.ReasonNone && !e.oneWay {
 		n.Status = r.HTTPStatus()
 	}
+	if f := e.filtering; f != nil && f.call.Trace != nil {
+		n.Trace = f.call.Trace
+		n.TraceID, n.SpanID = n.Trace.IDs()
+	}
 	for _, observer := range o.observers.list {
 		observer.Ended(n)
 	}

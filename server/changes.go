@@ -12,7 +12,8 @@ import (
 
 // Change is one difference between two configurations.
 type Change struct {
-	// Object is "listener", "router", "cluster", "admin", "metrics" or "server".
+	// Object is "listener", "router", "cluster", "admin", "metrics", "tracing" or
+	// "server".
 	Object string
 	Name   string
 	// What is "added", "removed" or "changed", perhaps with more behind a
@@ -40,6 +41,7 @@ func compare(old, c *config.Config) Changes {
 	if !config.Equal(&old.Metrics, &c.Metrics) {
 		all = append(all, Change{"metrics", "", "changed: stats_matcher applies at once; sinks need a restart"})
 	}
+	all = append(all, tracingChange(old.Tracing, c.Tracing)...)
 	all = append(all, differences("listener", old.Server.Listeners, c.Server.Listeners, listenerName, nil)...)
 	all = append(all, differences("router", old.Server.Routers, c.Server.Routers, routerName, nil)...)
 	return append(all, differences("cluster", old.Clusters, c.Clusters, clusterName, hostChanges)...)
@@ -50,8 +52,21 @@ func compare(old, c *config.Config) Changes {
 func serverPart(c *config.Config) *config.Config {
 	n := *c
 	n.Server.Listeners, n.Server.Routers, n.Clusters = nil, nil, nil
-	n.Admin, n.Metrics = config.Admin{}, config.Metrics{}
+	n.Admin, n.Metrics, n.Tracing = config.Admin{}, config.Metrics{}, nil
 	return &n
+}
+
+// tracingChange is how spans go elsewhere, or begin or cease to be sent.
+func tracingChange(old, c *config.Tracing) Changes {
+	switch {
+	case config.Equal(&old, &c):
+		return nil
+	case c == nil:
+		return Changes{{"tracing", old.Endpoint, "removed"}}
+	case old == nil:
+		return Changes{{"tracing", c.Endpoint, "added"}}
+	}
+	return Changes{{"tracing", c.Endpoint, "changed"}}
 }
 
 // differences compares two lists by name. detail says more of a change.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sideloop/sideloop/cluster"
 	"github.com/sideloop/sideloop/config"
+	"github.com/sideloop/sideloop/tracing"
 )
 
 // Control is what an operator may see and do while the proxy runs. *Server is
@@ -35,6 +36,8 @@ type Control interface {
 	// Began is when the proxy was started, Reloads what became of changes.
 	Began() time.Time
 	Reloads() Reloads
+	// Spans is what became of spans; not on while none were ever made.
+	Spans() (c tracing.Counts, on bool)
 }
 
 var _ Control = (*Server)(nil)

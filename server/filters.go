@@ -4,6 +4,7 @@ package server
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/sideloop/sideloop/config"
@@ -14,6 +15,7 @@ import (
 	"github.com/sideloop/sideloop/pipeline/filter/metadata"
 	"github.com/sideloop/sideloop/pipeline/filter/payload"
 	"github.com/sideloop/sideloop/pipeline/filter/ratelimit"
+	"github.com/sideloop/sideloop/tracing"
 )
 
 // filters is the table type → stream filter.
@@ -25,6 +27,17 @@ var filters = filter.Registry{
 	payload.Name:        payload.Kind,
 	ratelimit.FlowName:  ratelimit.Flow,
 	ratelimit.LocalName: ratelimit.Local,
+	tracing.Name:        tracing.Kind(nil),
+}
+
+// registry is the table with what the filters of this process have to do with.
+func (s *Server) registry() filter.Registry {
+	if s.tracer == nil {
+		return filters
+	}
+	r := maps.Clone(filters)
+	r[tracing.Name] = tracing.Kind(s.tracer)
+	return r
 }
 
 // compileFilters returns r with the settings that virtual hosts and routes have for

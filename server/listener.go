@@ -84,7 +84,7 @@ func (s *Server) chain(c *config.Config, l *config.Listener) (*pipeline.Chain, e
 	if err != nil {
 		return nil, fmt.Errorf("listener %q: %w", l.Name, err)
 	}
-	filters, err := filters.Compile(l.StreamFilters, len(s.workers))
+	filters, err := s.registry().Compile(l.StreamFilters, len(s.workers))
 	if err != nil {
 		return nil, fmt.Errorf("listener %q: %w", l.Name, err)
 	}
@@ -96,6 +96,7 @@ func (s *Server) chain(c *config.Config, l *config.Listener) (*pipeline.Chain, e
 		OriginalDst: l.OriginalDst,
 		Router:      l.Proxy.RouterName,
 		Filters:     filters,
+		Observers:   s.observers(c),
 		Fault:       pipeline.ConnectionFault(l.ConnectionFault),
 		IdleTimeout: l.IdleTimeout,
 		DetectTime:  l.Proxy.HTTP2.Limits.SetupTime,

@@ -57,6 +57,7 @@ func (s *Server) reload(c *config.Config) (Changes, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.trace(c)
 	next, err := s.planListeners(c)
 	if err != nil {
 		return nil, err
@@ -73,6 +74,7 @@ func (s *Server) reload(c *config.Config) (Changes, error) {
 		s.watch(&c.Server.Overload)
 	}
 	s.config = c
+	s.aim(c)
 	s.discover()
 	s.adopt(next)
 	s.meters.prune(c)

@@ -25,6 +25,7 @@ import (
 	"github.com/sideloop/sideloop/overload"
 	"github.com/sideloop/sideloop/pipeline"
 	"github.com/sideloop/sideloop/stats"
+	"github.com/sideloop/sideloop/tracing"
 )
 
 // DefaultIdleTimeout closes downstream connections on which nothing happens. It
@@ -65,6 +66,7 @@ type Server struct {
 	snapshot   *pipeline.Snapshot
 	config     *config.Config
 	meters     meters
+	tracer     *tracing.Exporter // nil until tracing is first on
 	sampler    sampler
 	began      time.Time
 	reloads    Reloads
@@ -126,6 +128,7 @@ func (s *Server) start(c *config.Config, o Options, snapshot *pipeline.Snapshot)
 	if err = s.publish(snapshot); err != nil {
 		return err
 	}
+	s.trace(c)
 	s.health.Run(alarms)
 	s.discover()
 	for i := range c.Server.Listeners {

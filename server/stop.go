@@ -50,7 +50,9 @@ func (s *Server) Stop(ctx context.Context) error {
 		close(s.stopped)
 		s.watcher.Wait()
 		if s.reactor != nil {
-			s.stopErr = s.reactor.Stop(ctx)
+			if s.stopErr = s.reactor.Stop(ctx); s.stopErr == nil {
+				s.lastSpans()
+			}
 		}
 		s.logs.Close()
 	})

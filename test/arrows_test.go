@@ -21,7 +21,7 @@ var arrows = map[string][]string{
 	"cmd/sideloop":      {"admin", "config", "handover", "server"},
 	"cmd/loopbench":     {"bench/..."},
 	"admin":             {"cluster", "codec", "config", "server", "stats"},
-	"server":            {"cluster", "cluster/discovery", "cluster/health", "cluster/tally", "codec/...", "config", "eventloop", "handover", "overload", "pipeline", "pipeline/filter/...", "pipeline/router", "stats"},
+	"server":            {"cluster", "cluster/discovery", "cluster/health", "cluster/tally", "codec/...", "config", "eventloop", "handover", "overload", "pipeline", "pipeline/filter/...", "pipeline/router", "stats", "tracing"},
 	"pipeline":          {"cluster", "codec", "eventloop", "overload", "pipeline/convert", "pipeline/filter", "pipeline/router", "stats"},
 	"pipeline/filter":   {"codec", "config"},
 	"pipeline/router":   {"cluster", "codec", "config"},
@@ -40,6 +40,9 @@ var arrows = map[string][]string{
 	"handover":          nil,
 	"stats":             nil,
 	"overload":          nil,
+
+	"tracing":             {"codec", "config", "eventloop", "pipeline", "pipeline/filter", "tracing/propagation"},
+	"tracing/propagation": nil,
 
 	"pipeline/filter/access":     {"codec", "config", "pipeline/filter"},
 	"pipeline/filter/adaptive":   {"codec", "config", "pipeline/filter"},

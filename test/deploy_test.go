@@ -167,6 +167,21 @@ func TestDeployedUnit(t *testing.T) {
 	}
 }
 
+// The sockets that systemd opens are those of the configuration's listeners.
+func TestDeployedSockets(t *testing.T) {
+	u := readUnit(t, "../deploy/systemd/sideloop.socket")
+	text := readText(t, "../deploy/systemd/config.json")
+	listeners := strings.Count(text, `"bind_port": true`)
+	if len(u["Socket.ListenStream"]) != listeners || u.one(t, "Socket.Service") != "sideloop.service" {
+		t.Errorf("sockets %q for %d listeners", u["Socket.ListenStream"], listeners)
+	}
+	for _, address := range u["Socket.ListenStream"] {
+		if !strings.Contains(text, `"address": "`+address+`"`) {
+			t.Errorf("no listener has the address %s", address)
+		}
+	}
+}
+
 // dockerFile is the instructions of a Dockerfile.
 type dockerFile [][2]string
 

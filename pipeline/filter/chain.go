@@ -119,7 +119,7 @@ func (s *Instances) Begin(c *Call) {
 	}
 	words = words[:s.words]
 	clear(words)
-	*c = Call{words: words}
+	*c = Call{words: words, Edits: c.Edits[:0]}
 }
 
 // Request runs the filters before routing.

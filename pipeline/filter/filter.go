@@ -61,6 +61,19 @@ type Pair struct {
 	Key, Value string
 }
 
+// Edit gives a header a value in place of any that it has, or takes it away where
+// Value is nil. Name is in lower case.
+type Edit struct {
+	Name, Value []byte
+}
+
+// Trace is how a request stands in a distributed trace.
+type Trace interface {
+	// IDs are in hexadecimal, empty where there is none, and valid until the
+	// request's end.
+	IDs() (trace, span []byte)
+}
+
 // Call is one request on its way through a chain. Hooks read the first group and
 // set the second.
 type Call struct {
@@ -81,6 +94,12 @@ type Call struct {
 	Refusal  Refusal
 	Delay    time.Duration
 	Metadata *Metadata // nil for none
+	// Edits are made to the head that goes to the host, in their order. They
+	// are set before or in the first OnRoute; their bytes must live until the
+	// request's end.
+	Edits []Edit
+	// Trace is nil for a request of which traces know nothing.
+	Trace Trace
 
 	at    int     // the next RouteFilter
 	words []int64 // by filter
