@@ -32,13 +32,19 @@ type lineage struct {
 // and a pid file, until it is ready.
 func startLineage(t testing.TB, text string, flags ...string) *lineage {
 	t.Helper()
-	dir := t.TempDir()
-	l := &lineage{t: t, admin: freeAddress(t), pid: filepath.Join(dir, "run", "pid"), said: filepath.Join(dir, "said"), config: filepath.Join(dir, "config.json")}
-	l.rewrite(text)
 	program, err := builtBinary()
 	if err != nil {
 		t.Fatalf("%v: %s", err, program)
 	}
+	return startLineageOf(t, program, text, flags...)
+}
+
+// startLineageOf is startLineage with a program of the test's own.
+func startLineageOf(t testing.TB, program, text string, flags ...string) *lineage {
+	t.Helper()
+	dir := t.TempDir()
+	l := &lineage{t: t, admin: freeAddress(t), pid: filepath.Join(dir, "run", "pid"), said: filepath.Join(dir, "said"), config: filepath.Join(dir, "config.json")}
+	l.rewrite(text)
 	l.first = exec.Command(program, append([]string{"start", "-c", l.config}, flags...)...)
 	out, err := os.Create(l.said)
 	if err != nil {
@@ -442,10 +448,34 @@ func TestUpgradeOfADrainingProcess(t *testing.T) {
 // file of the program as it is then.
 func TestUpgradeByPidAndOfAReplacedFile(t *testing.T) {
 	bolt := echoThrough(t, freeAddress(t))
-	l := startLineage(t, configOf(bolt))
+	program := filepath.Join(t.TempDir(), "sideloop")
+	install := func() os.FileInfo {
+		t.Helper()
+		b, err := os.ReadFile(sideloop(t).Path)
+		if err == nil {
+			err = os.WriteFile(program+".new", b, 0o755)
+		}
+		if err == nil {
+			err = os.Rename(program+".new", program)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, err := os.Stat(program)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	install()
+	l := startLineageOf(t, program, configOf(bolt))
 	for _, by := range [][]string{{"--pid", l.pid}, {"-c", l.config}} {
 		old := l.current()
+		file := install()
 		tell(t, append([]string{"upgrade"}, by...)...)
+		if now, err := os.Stat(fmt.Sprintf("/proc/%d/exe", l.current())); err != nil || !os.SameFile(file, now) {
+			t.Errorf("the new process is not of the new file: %v", err)
+		}
 		l.wantGone(old)
 		l.waitReady()
 	}
