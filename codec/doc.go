@@ -34,6 +34,12 @@
 // holder of its server stream ends it by Reset when it is done with it, and
 // until then it counts as in progress.
 //
+// # Parcels
+//
+// A session may know a whole request and its whole reply as a [Parcel] instead,
+// which is no stream and has no Receiver. Its Carrier is called as Receivers are,
+// and the sessions' methods that take one are bound as a Stream's are.
+//
 // # Bytes
 //
 // Byte slices and heads passed to a Receiver are valid until the callback
