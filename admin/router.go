@@ -60,6 +60,7 @@ func newRouter(o Options, local bool) *router {
 		route{path: "/memory", get: a.memory, help: "bytes by component, as JSON"},
 		route{path: "/version", get: a.version, help: "version, toolchain, process id, start"},
 		route{path: "/logging", get: a.logging, post: a.setLogging, help: "log levels; POST ?level=LEVEL[&path=LOG] sets, ?level= ends that"},
+		route{path: "/logging/reopen", post: a.reopenLogs, help: "opens the files of all logs again, as SIGUSR1 does"},
 		route{path: "/reload", post: a.reload, help: "takes the configuration in the body, or reads the file again when it is empty"},
 		route{path: "/drain", post: a.drain, help: "refuses new connections and lets the others finish; ?exit=true then ends the process"},
 	)

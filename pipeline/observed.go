@@ -160,7 +160,7 @@ func (e *exchange) tellObservers(r codec.Reason) {
 	*n = Ended{
 		Began: e.meter.began, Received: o.received, Sent: o.sent, Resent: o.resent, Replied: o.replied,
 		Finished: w.loop.Now(), Wall: w.wallOffset(),
-		Loop: w.loop.Index(), Listener: c.chain.Listener, Cluster: e.cluster, Route: e.route,
+		Loop: w.loop.Index(), Timers: w.loop, Listener: c.chain.Listener, Cluster: e.cluster, Route: e.route,
 		Host: e.request.Host(), Tries: o.tries,
 		Connection: c.number, Remote: c.conn.RemoteAddr(), Local: c.conn.LocalAddr(), Hello: c.conn.Hello(),
 		From: e.from, To: e.to, OneWay: e.oneWay, GRPC: e.asked.GRPC,
@@ -170,6 +170,7 @@ func (e *exchange) tellObservers(r codec.Reason) {
 		Reason: r, Status: o.status, GRPCStatus: o.grpc, BoltStatus: o.bolt, UpstreamStatus: e.meter.status,
 		BytesReceived: o.in, BytesSent: o.out, UpstreamBytesSent: o.upOut, UpstreamBytesReceived: o.upIn,
 	}
+	n.UpstreamLocal, n.UpstreamConnection = e.request.Connection()
 	if o.replied == 0 && r != codec.ReasonNone && !e.oneWay {
 		n.Status = r.HTTPStatus()
 	}

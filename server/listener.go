@@ -87,6 +87,10 @@ func (s *Server) chain(c *config.Config, l *config.Listener) (*pipeline.Chain, e
 	if err != nil {
 		return nil, fmt.Errorf("listener %q: %w", l.Name, err)
 	}
+	observers, err := s.observers(l)
+	if err != nil {
+		return nil, fmt.Errorf("listener %q: %w", l.Name, err)
+	}
 	chain := &pipeline.Chain{
 		Listener:    l.Name,
 		Servers:     downstreamServers(&l.Proxy),
@@ -95,6 +99,7 @@ func (s *Server) chain(c *config.Config, l *config.Listener) (*pipeline.Chain, e
 		OriginalDst: l.OriginalDst,
 		Router:      l.Proxy.RouterName,
 		Filters:     filters,
+		Observers:   observers,
 		Fault:       pipeline.ConnectionFault(l.ConnectionFault),
 		IdleTimeout: l.IdleTimeout,
 		DetectTime:  l.Proxy.HTTP2.Limits.SetupTime,

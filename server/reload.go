@@ -55,6 +55,8 @@ func (s *Server) reload(c *config.Config) (Changes, error) {
 	if err != nil {
 		return nil, err
 	}
+	wait := max(s.config.Server.GracefulTimeout, c.Server.GracefulTimeout)
+	defer func() { s.keepAccessLogs(wait) }()
 	next, err := s.planListeners(c)
 	if err != nil {
 		return nil, err

@@ -52,6 +52,9 @@ func (s *Server) Stop(ctx context.Context) error {
 		if s.reactor != nil {
 			s.stopErr = s.reactor.Stop(ctx)
 		}
+		if s.access != nil {
+			s.access.Close(s.stopErr == nil)
+		}
 		s.logs.Close()
 	})
 	return s.stopErr

@@ -29,7 +29,7 @@ type startCommand struct {
 
 // Run starts the proxy and serves until a signal: SIGTERM and the first SIGINT
 // let requests in flight finish, any further signal ends at once. SIGHUP reads the
-// configuration again.
+// configuration again, SIGUSR1 opens the logs again.
 func (s *startCommand) Run() error {
 	if s.Concurrency < 0 || s.DrainTime < 0 {
 		return errors.New("--concurrency and --drain-time must be positive")
@@ -48,7 +48,7 @@ func (s *startCommand) Run() error {
 	}
 	defer server.ReturnMemory()()
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGUSR1)
 	operator, err := openOperator(c)
 	if err != nil {
 		return err
@@ -100,6 +100,11 @@ func (r *run) wait() error {
 			switch {
 			case sig == syscall.SIGHUP:
 				r.reload()
+				continue
+			case sig == syscall.SIGUSR1:
+				if err := r.server.ReopenLogs(); err != nil {
+					fmt.Fprintf(os.Stderr, "reopen: %v\n", err)
+				}
 				continue
 			case sig == syscall.SIGQUIT || ending:
 				return r.server.Stop(context.Background())
