@@ -121,8 +121,14 @@ func headersOf(v *config.LogVariable) []string {
 	return nil
 }
 
+// memory is what a loop remembers from line to line.
+type memory struct {
+	clock     clock
+	addresses addresses
+}
+
 // append appends the line of a request.
-func (f *format) append(dst []byte, r *pipeline.Ended, c *clock) []byte {
+func (f *format) append(dst []byte, r *pipeline.Ended, m *memory) []byte {
 	room := valuesMax
 	for i := range f.segments {
 		s := &f.segments[i]
@@ -133,16 +139,16 @@ func (f *format) append(dst []byte, r *pipeline.Ended, c *clock) []byte {
 		start := len(dst)
 		switch {
 		case !s.alone:
-			if dst = s.append(dst, r, c, f.how, room); len(dst) == start {
+			if dst = s.append(dst, r, m, f.how, room); len(dst) == start {
 				dst = append(dst, '-')
 			}
 		case s.kind.Number() || s.kind == config.LogOneWay:
-			if dst = s.append(dst, r, c, f.how, room); len(dst) == start {
+			if dst = s.append(dst, r, m, f.how, room); len(dst) == start {
 				dst = append(dst, "null"...)
 			}
 		default:
 			dst = append(dst, '"')
-			if dst = s.append(dst, r, c, f.how, room); len(dst) == start+1 {
+			if dst = s.append(dst, r, m, f.how, room); len(dst) == start+1 {
 				dst = append(dst[:start], "null"...)
 			} else {
 				dst = append(dst, '"')

@@ -89,13 +89,11 @@ func formatOf(t testing.TB, text string) (*format, *wanted) {
 }
 
 func TestVariables(t *testing.T) {
-	saved := time.Local
-	time.Local = time.FixedZone("here", 2*3600)
-	t.Cleanup(func() { time.Local = saved })
+	here := noon.Local().Format("2006/01/02 15:04:05.000")
 	for _, c := range []struct{ format, bolt, grpc string }{
 		{"plain 100%%", "plain 100%", "plain 100%"},
-		{"%start_time% %time% %time_unix_ms%", "2024/05/06 14:07:08.090 2024-05-06T12:07:08.090Z 1714997228090", "2024/05/06 14:07:08.090 2024-05-06T12:07:08.090Z 1714997228090"},
-		{"%StartTime%|%RequestReceivedDuration%|%Duration%", "2024/05/06 14:07:08.090|500ns|5ms", "2024/05/06 14:07:08.090|0ns|2.5s"},
+		{"%start_time% %time% %time_unix_ms%", here + " 2024-05-06T12:07:08.090Z 1714997228090", here + " 2024-05-06T12:07:08.090Z 1714997228090"},
+		{"%StartTime%|%RequestReceivedDuration%|%Duration%", here + "|500ns|5ms", here + "|0ns|2.5s"},
 		{"%request_received_duration% %response_received_duration% %duration%", "500ns 4.25ms 5ms", "0ns - 2.5s"},
 		{"%process_time_duration% %request_finished_duration%", "2.75ms 5ms", "2.5s 2.5s"},
 		{"%duration_ms% %request_ms% %wait_ms% %upstream_ms% %reply_ms%", "5 0 1 2.25 0.75", "2500 0 - - -"},
@@ -127,7 +125,7 @@ func TestVariables(t *testing.T) {
 			want  string
 		}{{boltEnded(), c.bolt}, {grpcEnded(), c.grpc}} {
 			give(side.ended)
-			if got := string(f.append(nil, side.ended, new(clock))); got != side.want+"\n" {
+			if got := string(f.append(nil, side.ended, new(memory))); got != side.want+"\n" {
 				t.Errorf("%s of %v is\n%q, want\n%q", c.format, side.ended.From, got, side.want)
 			}
 		}
@@ -141,7 +139,7 @@ func TestVariablesOfNothing(t *testing.T) {
 		f, want := formatOf(t, "%"+name+"%")
 		r := &pipeline.Ended{GRPCStatus: pipeline.NoStatus, BoltStatus: pipeline.NoStatus, Finished: 1}
 		headers(want, nil, nil)(r)
-		if got := f.append(nil, r, new(clock)); len(got) < 2 || strings.Count(string(got), "\n") != 1 {
+		if got := f.append(nil, r, new(memory)); len(got) < 2 || strings.Count(string(got), "\n") != 1 {
 			t.Errorf("%s is %q", name, got)
 		}
 	}
@@ -158,7 +156,7 @@ func TestJSONLines(t *testing.T) {
 	f := compile(&c.Server.Listeners[0].AccessLogs[0], new(pipeline.Wanted))
 	r := boltEnded()
 	r.Request = []pipeline.Header{{Value: []byte("a\"\\\n\x00\xff\u2028é"), Present: true}}
-	got := string(f.append(nil, r, new(clock)))
+	got := string(f.append(nil, r, new(memory)))
 	const want = `{"code":200,"mix":"200 \"-\"","none":null,"host":"10.0.0.1:12200","no\"host":null,"way":false,"fix":"100%",` +
 		`"in":{"ms":5,"agent":"a\"\\\u000a\u0000\ufffd\u2028é"}}` + "\n"
 	if got != want {
@@ -241,7 +239,7 @@ func TestLinesAreBounded(t *testing.T) {
 	f, want := formatOf(t, text.String())
 	r := boltEnded()
 	headers(want, request, nil)(r)
-	if n, most := len(f.append(nil, r, new(clock))), valuesMax+100*len("...,")+1; n > most {
+	if n, most := len(f.append(nil, r, new(memory))), valuesMax+100*len("...,")+1; n > most {
 		t.Errorf("a line of %d bytes, want at most %d", n, most)
 	}
 	if blockSize < blockFull+2*valuesMax {
@@ -290,5 +288,38 @@ func TestSieve(t *testing.T) {
 	}
 	if n < 4000 || n > 6000 {
 		t.Errorf("%d of 10000 at 50 %%", n)
+	}
+}
+
+// everything is a format with each variable that takes no header, and some.
+func everything() string {
+	var text strings.Builder
+	for _, name := range config.LogVariableNames() {
+		if !strings.HasSuffix(name, "NAME") && len(headersOf(&config.LogVariable{Kind: kindOf(name)})) == 0 {
+			text.WriteString("%" + name + "% ")
+		}
+	}
+	return text.String() + "%trace_id% %request_header_a%"
+}
+
+func kindOf(name string) config.LogKind {
+	list, _ := config.ParseLogFormat("%" + name + "%")
+	return list[0].Variable.Kind
+}
+
+// BenchmarkLine is the formatting of one line.
+func BenchmarkLine(b *testing.B) {
+	for _, c := range []struct{ name, format string }{{"default", config.DefaultLogFormat}, {"short", "%time% %response_code% %reason% %duration_ms%"}, {"everything", everything()}} {
+		b.Run(c.name, func(b *testing.B) {
+			f, want := formatOf(b, c.format)
+			r := boltEnded()
+			headers(want, map[string]string{"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}, nil)(r)
+			b.ReportAllocs()
+			var line []byte
+			m := new(memory)
+			for b.Loop() {
+				line = f.append(line[:0], r, m)
+			}
+		})
 	}
 }

@@ -39,7 +39,7 @@ type logger struct {
 	format *format
 	sieve  sieve
 	blocks *blocks
-	clock  clock
+	memory memory
 }
 
 // Ended implements pipeline.Observer.
@@ -48,7 +48,7 @@ func (l *logger) Ended(r *pipeline.Ended) {
 		return
 	}
 	if room := l.blocks.room(r.Timers); room != nil {
-		l.blocks.added(l.format.append(room, r, &l.clock), l.format.how)
+		l.blocks.added(l.format.append(room, r, &l.memory), l.format.how)
 	}
 }
 

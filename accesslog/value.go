@@ -5,8 +5,6 @@ package accesslog
 import (
 	"bytes"
 	"crypto/tls"
-	"net"
-	"net/netip"
 	"strconv"
 
 	"github.com/sideloop/sideloop/codec"
@@ -16,12 +14,12 @@ import (
 
 // append appends the value of a variable, nothing where the request has none, and
 // at most room bytes of what peers have sent.
-func (s *segment) append(dst []byte, r *pipeline.Ended, c *clock, how escaping, room int) []byte {
+func (s *segment) append(dst []byte, r *pipeline.Ended, m *memory, how escaping, room int) []byte {
 	switch k := s.kind; {
 	case k <= config.LogReplyMS:
-		return s.appendTime(dst, r, c)
+		return s.appendTime(dst, r, m)
 	case k <= config.LogLoop:
-		return s.appendFact(dst, r, how, room)
+		return s.appendFact(dst, r, m, how, room)
 	case k <= config.LogTLSPeerHash:
 		return appendEscaped(dst, s.tls(r), how, room)
 	}
@@ -29,12 +27,12 @@ func (s *segment) append(dst []byte, r *pipeline.Ended, c *clock, how escaping, 
 }
 
 // appendTime appends when something happened, or how long it took.
-func (s *segment) appendTime(dst []byte, r *pipeline.Ended, c *clock) []byte {
+func (s *segment) appendTime(dst []byte, r *pipeline.Ended, m *memory) []byte {
 	switch s.kind {
 	case config.LogStartTime:
-		return c.appendLocal(dst, r.Began+r.Wall)
+		return m.clock.appendLocal(dst, r.Began+r.Wall)
 	case config.LogTime:
-		return c.appendUTC(dst, r.Began+r.Wall)
+		return m.clock.appendUTC(dst, r.Began+r.Wall)
 	case config.LogTimeUnix:
 		return strconv.AppendInt(dst, (r.Began+r.Wall)/1e6, 10)
 	case config.LogRequestReceived:
@@ -78,7 +76,7 @@ func appendSpan(dst []byte, from, to int64, how func([]byte, int64) []byte) []by
 }
 
 // appendFact appends what the proxy itself knows.
-func (s *segment) appendFact(dst []byte, r *pipeline.Ended, how escaping, room int) []byte {
+func (s *segment) appendFact(dst []byte, r *pipeline.Ended, m *memory, how escaping, room int) []byte {
 	switch s.kind {
 	case config.LogBytesReceived:
 		return strconv.AppendInt(dst, r.BytesReceived, 10)
@@ -123,13 +121,13 @@ func (s *segment) appendFact(dst []byte, r *pipeline.Ended, how escaping, room i
 			return appendEscaped(dst, r.Host.Address, how, room)
 		}
 	case config.LogUpstreamLocal:
-		return appendAddress(dst, r.UpstreamLocal, how, room)
+		return m.addresses.append(dst, r.UpstreamLocal, how, room)
 	case config.LogUpstreamConnection:
 		return appendPositive(dst, r.UpstreamConnection)
 	case config.LogRemote:
-		return appendAddress(dst, r.Remote, how, room)
+		return m.addresses.append(dst, r.Remote, how, room)
 	case config.LogLocal:
-		return appendAddress(dst, r.Local, how, room)
+		return m.addresses.append(dst, r.Local, how, room)
 	case config.LogConnection:
 		return appendPositive(dst, r.Connection)
 	case config.LogLoop:
@@ -161,19 +159,6 @@ func protocolName(p codec.Protocol) string {
 		return "Http2"
 	}
 	return ""
-}
-
-// appendAddress appends an address with its port; a Unix socket's is its path.
-func appendAddress(dst []byte, a net.Addr, how escaping, room int) []byte {
-	switch a := a.(type) {
-	case *net.TCPAddr:
-		if ip, ok := netip.AddrFromSlice(a.IP); ok {
-			return netip.AddrPortFrom(ip.Unmap().WithZone(a.Zone), uint16(a.Port)).AppendTo(dst)
-		}
-	case *net.UnixAddr:
-		return appendEscaped(dst, a.Name, how, room)
-	}
-	return dst
 }
 
 // tls is what the client's handshake said.
