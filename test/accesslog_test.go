@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -220,6 +221,9 @@ func TestAccessLogWithoutReply(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-entered
+	if err := c.conn.(*net.TCPConn).SetLinger(0); err != nil { // not half-closed
+		t.Fatal(err)
+	}
 	c.close()
 	if l := readLog(t, file("bolt"), 1)[0]; l.Reason != "downstream_closed" || l.Code != 499 || p.ended(codec.DownstreamClosed) != 1 {
 		t.Errorf("a client that left: %+v", l)
@@ -325,7 +329,8 @@ func TestAccessLogRotation(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "access.log")
 	in, admin := freeAddress(t), freeAddress(t)
 	text := withAdmin(configOf(hop{name: "in", listen: in, down: "SofaRpc", up: "SofaRpc", hosts: []string{up.address()}, listenerKV: logging(path)}), admin, filepath.Join(t.TempDir(), "pid"))
-	p := startProcess(t, admin, "-c", writeConfig(t, text))
+	p := startProcess(t, in, "-c", writeConfig(t, text))
+	p.address = admin
 	const rounds, calls = 4, 100
 	c := dialBolt(t, in)
 	var files []string
@@ -350,7 +355,13 @@ func TestAccessLogRotation(t *testing.T) {
 		eventually(t, "the log is there again", func() bool { _, err := os.Stat(path); return err == nil })
 		wg.Wait()
 	}
-	if got := fetch(t, admin, "/metrics"); !strings.Contains(got, `sideloop_access_log_lines_dropped_total{path="`+path+`"} 0`) {
+	r, err := adminClient.Get("http://" + admin + "/metrics")
+	if err != nil {
+		t.Fatalf("%v: %s", err, p.out)
+	}
+	metrics, err := io.ReadAll(r.Body)
+	r.Body.Close()
+	if got := string(metrics); err != nil || !strings.Contains(got, `sideloop_access_log_lines_dropped_total{path="`+path+`"} 0`) {
 		t.Error("the metrics have no access log")
 	}
 	p.signal(syscall.SIGTERM)
