@@ -45,42 +45,37 @@ func appendMillis(dst []byte, at int64) []byte {
 	return append(dst, '.', byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10))
 }
 
-// appendDuration appends d in the unit that suits it, as in "1.25ms", down to
-// the nanosecond.
+// appendDuration appends d in the unit that suits it, as in "1.25ms", to three
+// places.
 func appendDuration(dst []byte, d int64) []byte {
 	switch {
 	case d < int64(time.Microsecond):
 		return append(strconv.AppendInt(dst, d, 10), "ns"...)
 	case d < int64(time.Millisecond):
-		return append(appendFraction(dst, d, 1000, 3), "µs"...)
+		return append(appendThousandths(dst, d), "µs"...)
 	case d < int64(time.Second):
-		return append(appendFraction(dst, d, 1000_000, 6), "ms"...)
+		return append(appendThousandths(dst, d/1e3), "ms"...)
 	}
-	return append(appendFraction(dst, d, 1000_000_000, 9), 's')
+	return append(appendThousandths(dst, d/1e6), 's')
 }
 
 // appendMS appends d in milliseconds, down to the microsecond.
-func appendMS(dst []byte, d int64) []byte { return appendFraction(dst, d/1000, 1000, 3) }
+func appendMS(dst []byte, d int64) []byte { return appendThousandths(dst, d/1e3) }
 
-// appendFraction appends n/unit, unit being 1 with so many zeros, without zeros at
-// the end.
-func appendFraction(dst []byte, n, unit int64, digits int) []byte {
-	dst = strconv.AppendInt(dst, n/unit, 10)
-	rest := n % unit
+// appendThousandths appends n/1000, without zeros at the end.
+func appendThousandths(dst []byte, n int64) []byte {
+	dst = strconv.AppendInt(dst, n/1000, 10)
+	rest := n % 1000
 	if rest == 0 {
 		return dst
 	}
-	for rest%10 == 0 {
-		rest, digits = rest/10, digits-1
+	dst = append(dst, '.', byte('0'+rest/100))
+	if rest %= 100; rest == 0 {
+		return dst
 	}
-	dst = append(dst, "."...)
-	end := len(dst) + digits
-	for range digits {
-		dst = append(dst, '0')
+	dst = append(dst, byte('0'+rest/10))
+	if rest %= 10; rest == 0 {
+		return dst
 	}
-	for i := end - 1; rest > 0; i-- {
-		dst[i] = byte('0' + rest%10)
-		rest /= 10
-	}
-	return dst
+	return append(dst, byte('0'+rest))
 }

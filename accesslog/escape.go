@@ -15,9 +15,9 @@ const (
 	inJSON
 )
 
-// plain tells the bytes of ASCII that are written as they are.
-var plain = func() (table [utf8.RuneSelf]bool) {
-	for c := range table {
+// plain tells the bytes that are written as they are, which are all of ASCII.
+var plain = func() (table [256]bool) {
+	for c := range utf8.RuneSelf {
 		table[c] = c >= ' ' && c != 0x7f && c != '"' && c != '\\'
 	}
 	return table
@@ -34,7 +34,7 @@ func appendEscaped[T string | []byte](dst []byte, v T, how escaping, room int) [
 	end := len(dst) + room
 	for i := 0; i < len(v); {
 		run := i
-		for run < len(v) && v[run] < utf8.RuneSelf && plain[v[run]] {
+		for run < len(v) && plain[v[run]] {
 			run++
 		}
 		if n := run - i; n > end-len(dst) {

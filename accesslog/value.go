@@ -118,7 +118,7 @@ func (s *segment) appendFact(dst []byte, r *pipeline.Ended, m *memory, how escap
 		return appendEscaped(dst, r.Cluster, how, room)
 	case config.LogHost:
 		if r.Host != nil {
-			return appendEscaped(dst, r.Host.Address, how, room)
+			return append(dst, r.Host.Address...)
 		}
 	case config.LogUpstreamLocal:
 		return m.addresses.append(dst, r.UpstreamLocal, how, room)

@@ -96,8 +96,8 @@ func want(list *[]wantedHeader, name string) int {
 
 func (h *wantedHeader) of(head codec.Head) ([]byte, bool) {
 	if head.Protocol() == codec.Bolt {
-		if v, ok := head.Get(h.exact); ok {
-			return v, true
+		if v, ok := head.Get(h.exact); ok || h.exact == h.lower {
+			return v, ok
 		}
 	}
 	return head.Get(h.lower)
