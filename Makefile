@@ -21,10 +21,12 @@ profile:
 run: build
 	scripts/run.sh
 
-# The reference of the configuration, made of its tables and config/reference.md.
+# The reference of the configuration, made of its tables and config/reference.md,
+# and the variables of access logs.
 docs:
 	go run ./cmd/sideloop schema --markdown > docs/CONFIG.md.new
 	mv docs/CONFIG.md.new docs/CONFIG.md
+	go test ./config -run TestLogVariablesAreDocumented -update
 
 test:
 	scripts/test.sh

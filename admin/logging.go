@@ -33,3 +33,12 @@ func (a *admin) setLogging(w http.ResponseWriter, q *http.Request) {
 	}
 	a.logging(w, q)
 }
+
+// reopenLogs is for logrotate.
+func (a *admin) reopenLogs(w http.ResponseWriter, _ *http.Request) {
+	if err := a.control.ReopenLogs(); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	fmt.Fprintln(w, "opened again")
+}

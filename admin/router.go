@@ -66,6 +66,7 @@ func newRouter(o Options, local bool) *router {
 		route{path: "/overview", get: a.overview, help: "everything that the page at / shows, as JSON"},
 		route{path: "/version", get: a.version, help: "version, toolchain, process id, start"},
 		route{path: "/logging", get: a.logging, post: a.setLogging, help: "log levels; POST ?level=LEVEL[&path=LOG] sets, ?level= ends that"},
+		route{path: "/logging/reopen", post: a.reopenLogs, help: "opens the files of all logs again, as SIGUSR1 does"},
 		route{path: "/reload", post: a.reload, help: "takes the configuration in the body, or reads the file again when it is empty"},
 		route{path: "/upgrade", post: a.upgrade, patient: true, help: "has a new process take over, of the program's file as it is now; ?binary=PATH of another"},
 		route{path: "/drain", post: a.drain, help: "refuses new connections and lets the others finish; ?exit=true then ends the process"},

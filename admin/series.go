@@ -43,6 +43,9 @@ var (
 	reloadTime       = &family{"sideloop_config_applied_time_seconds", gauge, nil, "When the configuration in force was taken, in Unix time."}
 	failures         = &family{"sideloop_requests_failed_total", counter, []string{"reason"}, "Requests that ended other than by success, by reason."}
 	glitches         = &family{"sideloop_glitches_total", counter, []string{"kind"}, "Anomalies of peers, by kind."}
+	logLines         = &family{"sideloop_access_log_lines_total", counter, []string{"path"}, "Lines written to an access log."}
+	logDropped       = &family{"sideloop_access_log_lines_dropped_total", counter, []string{"path"}, "Lines that are missing in it, because the disk did not keep up or failed."}
+	logFailures      = &family{"sideloop_access_log_write_errors_total", counter, []string{"path"}, "Writes to it that failed."}
 	held             = &family{"sideloop_held_bytes", gauge, []string{"purpose"}, "Bytes that loops hold for peers, by purpose."}
 	listenerConns    = &family{"sideloop_listener_connections_active", gauge, []string{"listener"}, "Open connections of a listener."}
 	listenerRequests = &family{"sideloop_listener_requests_total", counter, []string{"listener"}, "Requests that began."}
@@ -90,6 +93,7 @@ var (
 func families() []*family {
 	all := []*family{
 		buildInfo, startTime, draining, reloads, reloadTime, failures, glitches, held,
+		logLines, logDropped, logFailures,
 		listenerConns, listenerRequests, listenerActive, listenerReplies, listenerFailed, listenerDuration,
 		clusterRequests, clusterActive, clusterWaiting, clusterReplies, clusterFailed, clusterDuration,
 		clusterConns, clusterHosts, clusterHealthy, hostsOmitted, hostConns, hostActive, hostHealthy,
@@ -135,6 +139,11 @@ func (a *admin) visitProcess(s *server.Sample, v visitor) {
 	r := a.control.Reloads()
 	v(reloads, float64(r.Applied), nil, "applied")
 	v(reloads, float64(r.Refused), nil, "refused")
+	for _, l := range a.control.AccessLogs() {
+		v(logLines, float64(l.Lines), nil, l.Path)
+		v(logDropped, float64(l.Dropped), nil, l.Path)
+		v(logFailures, float64(l.Failures), nil, l.Path)
+	}
 	v(reloadTime, float64(r.Latest.UnixNano())/1e9, nil)
 	for c := range stats.CounterCount {
 		v(counters[c], float64(s.Block.Get(c)), nil)

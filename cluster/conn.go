@@ -17,6 +17,7 @@ type conn struct {
 	session codec.ClientSession
 	parcels codec.ParcelClient // the session, if it takes parcels
 
+	number   uint64       // within the process
 	opened   uint32       // requests so far
 	heard    bool         // the peer has said something, such as its limits
 	limit    int          // the streams it allows, as last stated
@@ -36,7 +37,7 @@ type conn struct {
 }
 
 func newConn(p *pool, ec *eventloop.Conn) *conn {
-	c := &conn{pool: p, conn: ec, idleFrom: p.manager.loop.Now()}
+	c := &conn{pool: p, conn: ec, number: p.manager.numberConn(), idleFrom: p.manager.loop.Now()}
 	c.tick.Expire, c.idle.Expire, c.beat.Expire = (*ticker)(c), c, (*heartbeat)(c)
 	c.task.Runner = c
 	if p.cluster.BufferLimit > 0 {
@@ -51,6 +52,7 @@ func newConn(p *pool, ec *eventloop.Conn) *conn {
 
 // open starts a stream for r.
 func (c *conn) open(r *Request) codec.Stream {
+	r.conn = c
 	if r.Exclusive {
 		c.reserved = false
 	}

@@ -13,6 +13,7 @@ import (
 type Express struct {
 	try
 	host *Host
+	conn *conn
 }
 
 // plain are requests that ask for nothing but a protocol, for policies to look at.
@@ -50,7 +51,8 @@ func (s *Members) Express(x *Express, p codec.Protocol) codec.ParcelClient {
 	}
 	s.budget.pay(&s.cluster.Limits.Budget, now)
 	state.active++
-	x.members, x.state, x.counted, x.began, x.host = s, state, limit > 0, now, s.cluster.Hosts[i]
+	x.members, x.state, x.counted, x.began = s, state, limit > 0, now
+	x.host, x.conn = s.cluster.Hosts[i], conn
 	conn.count()
 	return conn.parcels
 }
@@ -87,4 +89,4 @@ func (x *Express) End(o Outcome) {
 }
 
 // Resume makes the try of x that of r, which asked for nothing yet.
-func (r *Request) Resume(x *Express) { r.try, r.host = x.try, x.host }
+func (r *Request) Resume(x *Express) { r.try, r.host, r.conn = x.try, x.host, x.conn }

@@ -28,6 +28,14 @@ type Manager struct {
 	// malformed is what hosts sent.
 	malformed codec.Specimens
 	judge     *Judge // nil where nobody judges hosts by their requests
+
+	numbered uint64 // connections so far
+}
+
+// numberConn is the next number of a connection, in which the loop has its part.
+func (m *Manager) numberConn() uint64 {
+	m.numbered++
+	return m.numbered<<8 | uint64(m.loop.Index()&0xff)
 }
 
 // NewManager returns a manager without clusters.

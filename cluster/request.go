@@ -2,7 +2,11 @@
 
 package cluster
 
-import "github.com/sideloop/sideloop/codec"
+import (
+	"net"
+
+	"github.com/sideloop/sideloop/codec"
+)
 
 // Waiter is told how a request that had to wait for a connection fared, exactly
 // once, unless it was cancelled.
@@ -30,6 +34,7 @@ type Request struct {
 	Subset *Criteria
 
 	host       *Host // the last one chosen, avoided by the next try
+	conn       *conn // of the last try that had one
 	try        try
 	target     *target // of a request that goes to its original destination
 	permit     permit  // for the try to come or under way
@@ -40,6 +45,15 @@ type Request struct {
 
 // Host is the host that was chosen last, nil before Acquire.
 func (r *Request) Host() *Host { return r.host }
+
+// Connection is our address on the connection of the last try, and the number that
+// it has within the process; nil and 0 where no try had one.
+func (r *Request) Connection() (local net.Addr, number uint64) {
+	if r.conn == nil {
+		return nil, 0
+	}
+	return r.conn.conn.LocalAddr(), r.conn.number
+}
 
 // End ends whatever the request has under way: its wait, its try, with the
 // outcome that its reply's head gave, and what it counts as a retry.
@@ -68,7 +82,7 @@ func (r *Request) Beside(o *Request) {
 // Take makes the try of o, which has a stream, that of r, whose own has ended.
 func (r *Request) Take(o *Request) {
 	r.permit.release()
-	r.host, r.try, r.permit = o.host, o.try, o.permit
+	r.host, r.conn, r.try, r.permit = o.host, o.conn, o.try, o.permit
 	*o = Request{}
 }
 

@@ -68,6 +68,7 @@ func (b *builder) listener(v view) Listener {
 		l.Inspector = false // nothing to tell apart
 	}
 	l.StreamFilters = b.streamFilters(v)
+	l.AccessLogs = v.accessLogs()
 	return l
 }
 

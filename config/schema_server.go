@@ -76,7 +76,7 @@ var listenerObject = &object{name: "a listener", keys: []key{
 		{name: "udp", status: refused, note: "UDP is not implemented", doc: "UDP."},
 	}, doc: "Kind of the address."},
 	{name: "use_original_dst", kind: anyKind, doc: "\"redirect\", or true as in MOSN 0.x: connections come by iptables' REDIRECT, and clusters of type ORIGINAL_DST send to where they were headed."},
-	{name: "access_logs", kind: objectsKind, object: accessLogObject, status: differs, note: "access logs are not implemented; nothing is written", doc: "Logs with one line per request."},
+	{name: "access_logs", kind: objectsKind, object: accessLogObject, doc: "Logs with one line per request: docs/ACCESS_LOG.md."},
 	{name: "listener_filters", kind: objectsKind, object: listenerFilterObject, doc: "Filters that run before the first byte is read."},
 	{name: "filter_chains", kind: objectsKind, object: filterChainObject, required: true, doc: "Exactly one chain of network filters."},
 	{name: "stream_filters", kind: objectsKind, object: streamFilterObject, doc: "Filters of requests, in their order."},
@@ -91,8 +91,17 @@ var listenerObject = &object{name: "a listener", keys: []key{
 }}
 
 var accessLogObject = &object{name: "an access log", keys: []key{
-	{name: "log_path", kind: textKind, doc: "File that the lines go to."},
-	{name: "log_format", kind: textKind, doc: "Format of a line, with %variables%."},
+	{name: "log_path", kind: textKind, fallback: `"stdout"`, doc: "\"stdout\", \"stderr\" or the path of the file that the lines go to."},
+	{name: "log_format", kind: textKind, doc: "Format of a line, with %variables%; MOSN's by default."},
+	{name: "json_format", kind: anyKind, doc: "In place of log_format, lines are JSON objects with these keys; each value is a text with %variables%, or an object. MOSN has no such key."},
+	{name: "filter", kind: objectKind, object: logFilterObject, doc: "Which requests have a line. MOSN has no such key."},
+}}
+
+var logFilterObject = &object{name: "an access log filter", keys: []key{
+	{name: "only_failed", kind: flagKind, doc: "Only requests that ended for a reason."},
+	{name: "slower_than", kind: durationKind, doc: "Only requests that took longer."},
+	{name: "status_from", kind: integerKind, max: 599, doc: "Only replies with at least this status, in HTTP's terms."},
+	{name: "percent", kind: numberKind, fallback: `100`, doc: "Only so many of the requests that are left, by chance."},
 }}
 
 var listenerFilterTypes = []value{

@@ -60,6 +60,7 @@ type Listener struct {
 	StreamFilters []StreamFilter
 	// ConnectionFault is the filter "fault_inject".
 	ConnectionFault ConnectionFault
+	AccessLogs      []AccessLog
 	Path            string
 }
 

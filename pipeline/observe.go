@@ -97,8 +97,8 @@ func want(list *[]wantedHeader, name string) int {
 
 func (h *wantedHeader) of(head codec.Head) ([]byte, bool) {
 	if head.Protocol() == codec.Bolt {
-		if v, ok := head.Get(h.exact); ok {
-			return v, true
+		if v, ok := head.Get(h.exact); ok || h.exact == h.lower {
+			return v, ok
 		}
 	}
 	return head.Get(h.lower)
@@ -115,7 +115,9 @@ type Ended struct {
 	// Wall added to a loop time is nanoseconds since 1970.
 	Wall int64
 
-	Loop     int // its index
+	Loop int // its index
+	// Timers is the loop itself, for timers of the observer.
+	Timers   *eventloop.Loop
 	Listener string
 	Cluster  string
 	Route    *router.Route // nil where none was found
@@ -123,6 +125,10 @@ type Ended struct {
 	// Tries counts the streams toward hosts, hedges among them.
 	Tries int
 
+	// UpstreamLocal is our address on the connection of the last try, nil where
+	// there was none, and UpstreamConnection its number within the process.
+	UpstreamLocal      net.Addr
+	UpstreamConnection uint64
 	// Connection numbers the client's connections within the process. Hello is
 	// what its TLS handshake said, nil in plain text.
 	Connection    uint64

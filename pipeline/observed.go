@@ -32,16 +32,16 @@ type observed struct {
 	observers *observers
 	next      *observed
 
-	bytes                           []byte
-	method, path, authority, scheme span
-	class                           span
-	request, reply                  []span // by the index in Wanted
+	bytes          []byte
+	request, reply []span // by the index in Wanted
 
 	observedState
 }
 
 // observedState is all zero between two requests.
 type observedState struct {
+	method, path, authority, scheme, class span
+
 	received, sent, resent, replied int64
 	tries                           int
 	status, grpc, bolt              int
@@ -157,19 +157,19 @@ func (e *exchange) tellObservers(r codec.Reason) {
 	o, w := e.observed, e.worker
 	c := e.conn
 	n := &w.ended
-	*n = Ended{
-		Began: e.meter.began, Received: o.received, Sent: o.sent, Resent: o.resent, Replied: o.replied,
-		Finished: w.loop.Now(), Wall: w.wallOffset(),
-		Loop: w.loop.Index(), Listener: c.chain.Listener, Cluster: e.cluster, Route: e.route,
-		Host: e.request.Host(), Tries: o.tries,
-		Connection: c.number, Remote: c.conn.RemoteAddr(), Local: c.conn.LocalAddr(), Hello: c.conn.Hello(),
-		From: e.from, To: e.to, OneWay: e.oneWay, GRPC: e.asked.GRPC,
-		Method: o.value(o.method), Path: o.value(o.path), Authority: o.value(o.authority), Scheme: o.value(o.scheme),
-		Class:   o.value(o.class),
-		Request: o.headers(n.Request, o.request, len(o.observers.want.request)), Reply: o.headers(n.Reply, o.reply, len(o.observers.want.reply)),
-		Reason: r, Status: o.status, GRPCStatus: o.grpc, BoltStatus: o.bolt, UpstreamStatus: e.meter.status,
-		BytesReceived: o.in, BytesSent: o.out, UpstreamBytesSent: o.upOut, UpstreamBytesReceived: o.upIn,
-	}
+	n.Began, n.Received, n.Sent, n.Resent = e.meter.began, o.received, o.sent, o.resent
+	n.Replied, n.Finished, n.Wall = o.replied, w.loop.Now(), w.wallOffset()
+	n.Loop, n.Timers, n.Listener = w.loop.Index(), w.loop, c.chain.Listener
+	n.Cluster, n.Route, n.Host, n.Tries = e.cluster, e.route, e.request.Host(), o.tries
+	n.Connection, n.Remote, n.Local, n.Hello = c.number, c.conn.RemoteAddr(), c.conn.LocalAddr(), c.conn.Hello()
+	n.From, n.To, n.OneWay, n.GRPC = e.from, e.to, e.oneWay, e.asked.GRPC
+	n.Method, n.Path, n.Authority, n.Scheme = o.value(o.method), o.value(o.path), o.value(o.authority), o.value(o.scheme)
+	n.Class = o.value(o.class)
+	n.Request = o.headers(n.Request, o.request, len(o.observers.want.request))
+	n.Reply = o.headers(n.Reply, o.reply, len(o.observers.want.reply))
+	n.Reason, n.Status, n.GRPCStatus, n.BoltStatus, n.UpstreamStatus = r, o.status, o.grpc, o.bolt, e.meter.status
+	n.BytesReceived, n.BytesSent, n.UpstreamBytesSent, n.UpstreamBytesReceived = o.in, o.out, o.upOut, o.upIn
+	n.UpstreamLocal, n.UpstreamConnection = e.request.Connection()
 	if o.replied == 0 && r != codec.ReasonNone && !e.oneWay {
 		n.Status = r.HTTPStatus()
 	}
@@ -213,7 +213,8 @@ func (w *Worker) recycleObserved(o *observed) {
 	if cap(o.bytes) > observedKeep {
 		o.bytes = nil
 	}
-	*o = observed{bytes: o.bytes[:0], request: o.request[:0], reply: o.reply[:0]}
+	o.bytes, o.request, o.reply = o.bytes[:0], o.request[:0], o.reply[:0]
+	o.observers, o.observedState = nil, observedState{}
 	if w.spareObserved >= spareExchanges {
 		return
 	}

@@ -33,6 +33,11 @@ type Control interface {
 	SetLogLevel(path, level string) error
 	// LogLevels are the outputs and what was set for each, empty for nothing.
 	LogLevels() map[string]string
+	// ReopenLogs opens the files of all logs again, as after logrotate has
+	// renamed them. One that cannot be opened goes on as it is.
+	ReopenLogs() error
+	// AccessLogs are the files of access logs.
+	AccessLogs() []AccessLogState
 	// Began is when the proxy was started, Reloads what became of changes.
 	Began() time.Time
 	Reloads() Reloads
@@ -48,6 +53,14 @@ type ListenerState struct {
 	Connections            int
 	// Leaving listeners accept nothing; their connections finish.
 	Leaving bool
+}
+
+// AccessLogState is the counters of one file of access logs.
+type AccessLogState struct {
+	Path string
+	// Lines were written, Dropped lines were not, because the disk did not keep
+	// up or because of Failures of writes.
+	Lines, Dropped, Failures uint64
 }
 
 // Reloads counts changes of the configuration.

@@ -88,6 +88,10 @@ func (s *Server) chain(c *config.Config, l *config.Listener) (*pipeline.Chain, e
 	if err != nil {
 		return nil, fmt.Errorf("listener %q: %w", l.Name, err)
 	}
+	observers, err := s.observers(c, l)
+	if err != nil {
+		return nil, fmt.Errorf("listener %q: %w", l.Name, err)
+	}
 	chain := &pipeline.Chain{
 		Listener:    l.Name,
 		Servers:     downstreamServers(&l.Proxy),
@@ -96,7 +100,7 @@ func (s *Server) chain(c *config.Config, l *config.Listener) (*pipeline.Chain, e
 		OriginalDst: l.OriginalDst,
 		Router:      l.Proxy.RouterName,
 		Filters:     filters,
-		Observers:   s.observers(c),
+		Observers:   observers,
 		Fault:       pipeline.ConnectionFault(l.ConnectionFault),
 		IdleTimeout: l.IdleTimeout,
 		DetectTime:  l.Proxy.HTTP2.Limits.SetupTime,

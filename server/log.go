@@ -3,6 +3,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -118,6 +119,31 @@ func (l *Logs) output(path string) (*output, error) {
 	return o, nil
 }
 
+// Reopen opens the files again, as after a rename. One that cannot be opened goes
+// on as it is.
+func (l *Logs) Reopen() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all error
+	for path, o := range l.outputs {
+		if path == "" || path == "stdout" || path == "stderr" {
+			continue
+		}
+		w, err := openLog(path)
+		if err != nil {
+			all = errors.Join(all, fmt.Errorf("log file: %w", err))
+			continue
+		}
+		if old := o.fresh.Swap(&w); old != nil {
+			_ = (*old).Close() // never written to
+		}
+		if _, err := o.Write(nil); err != nil { // wakes it
+			all = errors.Join(all, err)
+		}
+	}
+	return all
+}
+
 // Close writes what is queued and closes the files. Loggers drop lines from
 // then on.
 func (l *Logs) Close() {
@@ -168,8 +194,10 @@ type output struct {
 	mu      sync.RWMutex // closed against sends
 	closed  bool
 	dropped atomic.Uint64
-	json    atomic.Bool                // lines are JSON objects
-	level   atomic.Pointer[slog.Level] // nil where each logger has its own
+	json    atomic.Bool // lines are JSON objects
+	// fresh is to be written to from the next line on, in place of to.
+	fresh atomic.Pointer[io.WriteCloser]
+	level atomic.Pointer[slog.Level] // nil where each logger has its own
 }
 
 func newOutput(w io.WriteCloser) *output {
@@ -196,6 +224,10 @@ func (o *output) Write(line []byte) (int, error) {
 func (o *output) run() {
 	defer close(o.done)
 	for line := range o.lines {
+		if w := o.fresh.Swap(nil); w != nil {
+			_ = o.to.Close()
+			o.to = *w
+		}
 		// A log that cannot be written has nowhere to say so.
 		_, _ = o.to.Write(line)
 		if n := o.dropped.Swap(0); n > 0 {

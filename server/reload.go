@@ -58,6 +58,8 @@ func (s *Server) reload(c *config.Config) (Changes, error) {
 		return nil, err
 	}
 	s.trace(c)
+	wait := max(s.config.Server.GracefulTimeout, c.Server.GracefulTimeout)
+	defer func() { s.keepAccessLogs(wait) }()
 	next, err := s.planListeners(c)
 	if err != nil {
 		return nil, err

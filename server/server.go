@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sideloop/sideloop/accesslog"
 	"github.com/sideloop/sideloop/cluster"
 	"github.com/sideloop/sideloop/cluster/discovery"
 	"github.com/sideloop/sideloop/cluster/health"
@@ -59,6 +60,7 @@ type Server struct {
 	listeners []*listener
 	leaving   []*listener // whose connections still finish what they carry
 	logs      *Logs
+	access    *accesslog.Files
 	log       *slog.Logger
 	health    *health.Monitor
 	// publishing is held while snapshot, the current one, is replaced.
@@ -112,6 +114,7 @@ func (s *Server) start(c *config.Config, o Options, snapshot *pipeline.Snapshot)
 	if s.reactor, err = eventloop.Start(eventloop.Options{Loops: loops, Logger: s.log}); err != nil {
 		return err
 	}
+	s.access = accesslog.NewFiles(loops, s.log)
 	sessions := upstreamSessions()
 	alarms := make(chan tally.Alarm, alarmQueue)
 	judge := &cluster.Judge{Loops: loops, Alarms: alarms}

@@ -54,6 +54,9 @@ func (s *Server) Stop(ctx context.Context) error {
 				s.lastSpans()
 			}
 		}
+		if s.access != nil {
+			s.access.Close(s.stopErr == nil)
+		}
 		s.logs.Close()
 	})
 	return s.stopErr

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/sideloop/sideloop/config"
-	"github.com/sideloop/sideloop/pipeline"
 	"github.com/sideloop/sideloop/tracing"
 )
 
@@ -27,14 +26,6 @@ func (s *Server) aim(c *config.Config) {
 	if s.tracer != nil {
 		s.tracer.Aim(c.Tracing)
 	}
-}
-
-// observers are told of the requests of a listener of c.
-func (s *Server) observers(c *config.Config) *pipeline.Observers {
-	if c.Tracing == nil {
-		return nil
-	}
-	return pipeline.NewObservers(len(s.workers), s.tracer.Observing())
 }
 
 // lastSpans sends what loops that have stopped still hold.

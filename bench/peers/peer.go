@@ -29,6 +29,8 @@ type Hop struct {
 	Listen, Target string
 	Down, Up       Protocol
 	Size
+	// AccessLog is where Sideloop writes a line per request, empty for nowhere.
+	AccessLog string
 }
 
 // Size is how much a proxy has to choose from. Only configurations of Sideloop
@@ -56,11 +58,13 @@ type Peer struct {
 	// be the HTTP/1.1 echo service.
 	HTTP1 bool
 
-	program  func(Programs) (path, missing string)
-	version  []string // arguments that print it; nil for loopbench's own
-	template string   // name of the configuration's template, empty when there is none
-	carries  func(down, up Protocol) bool
-	command  func(config string, h Hop) (args, env []string)
+	program func(Programs) (path, missing string)
+	version []string // arguments that print it; nil for loopbench's own
+	// accessLog makes a peer one that is there only when it is asked for.
+	accessLog string
+	template  string // name of the configuration's template, empty when there is none
+	carries   func(down, up Protocol) bool
+	command   func(config string, h Hop) (args, env []string)
 }
 
 // Carries reports whether the proxy can serve such a hop.
@@ -74,6 +78,7 @@ func (p *Peer) Find(programs Programs) (path, missing string) { return p.program
 // after it.
 func (p *Peer) Command(program, dir string, hop Hop) (*exec.Cmd, error) {
 	config := filepath.Join(dir, p.ID+".conf")
+	hop.AccessLog = p.accessLog
 	if p.template != "" {
 		text, err := render(p.template, dir, hop)
 		if err != nil {
@@ -118,7 +123,7 @@ func (p *Peer) Version(ctx context.Context, program string) string {
 // All returns the peers in the order of reports, Sideloop first.
 func All() []*Peer {
 	return []*Peer{
-		sideloop(), sideloopB(), relay(), haproxyTCP(), haproxyHTTP2(), nghttpx(), h2o(), nginx(), reverseProxy(), mosn(),
+		sideloop(), sideloopB(), sideloopLog("sideloop-log", "access.log"), sideloopLog("sideloop-null", "/dev/null"), relay(), haproxyTCP(), haproxyHTTP2(), nghttpx(), h2o(), nginx(), reverseProxy(), mosn(),
 	}
 }
 
@@ -140,7 +145,7 @@ func Select(ids []string, programs Programs) ([]*Peer, error) {
 		case p.ID == secondSideloop && programs.SideloopB != "":
 			return false
 		case len(ids) == 0:
-			return p.ID == secondSideloop
+			return p.ID == secondSideloop || p.accessLog != ""
 		}
 		return !slices.Contains(ids, p.ID)
 	}), nil

@@ -118,10 +118,11 @@ func TestSelect(t *testing.T) {
 		first    []string // of those selected
 		n        int
 	}{
-		{nil, Programs{}, []string{"sideloop", "relay"}, len(All()) - 1},
-		{nil, two, []string{"sideloop", "sideloop-b", "relay"}, len(All())},
+		{nil, Programs{}, []string{"sideloop", "relay"}, len(All()) - 3},
+		{nil, two, []string{"sideloop", "sideloop-b", "relay"}, len(All()) - 2},
 		{[]string{"relay", "sideloop"}, Programs{}, []string{"sideloop", "relay"}, 2},
 		{[]string{"sideloop"}, two, []string{"sideloop", "sideloop-b"}, 2},
+		{[]string{"sideloop-log", "sideloop"}, Programs{}, []string{"sideloop", "sideloop-log"}, 2},
 		{[]string{"sideloop-b"}, Programs{}, []string{"sideloop-b"}, 1},
 	} {
 		all, err := Select(c.ids, c.programs)
@@ -148,7 +149,7 @@ func TestMissingPrograms(t *testing.T) {
 			if path == "" {
 				t.Errorf("%s is part of loopbench but missing: %s", p.ID, missing)
 			}
-		case "sideloop", "sideloop-b", "mosn":
+		case "sideloop", "sideloop-b", "sideloop-log", "sideloop-null", "mosn":
 			if path != "" || missing == "" {
 				t.Errorf("%s is at %q, missing: %q", p.ID, path, missing)
 			}

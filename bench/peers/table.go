@@ -34,6 +34,13 @@ func sideloopB() *Peer {
 	return p
 }
 
+// sideloopLog is Sideloop with an access log of the default format.
+func sideloopLog(id, path string) *Peer {
+	p := sideloop()
+	p.ID, p.Name, p.Ours, p.accessLog = id, "Sideloop, log to "+path, false, path
+	return p
+}
+
 func relay() *Peer {
 	return &Peer{
 		ID: "relay", Name: "bare relay",

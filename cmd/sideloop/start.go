@@ -29,7 +29,8 @@ type startCommand struct {
 
 // Run starts the proxy and serves until a signal: SIGTERM and the first SIGINT
 // let requests in flight finish, any further signal ends at once. SIGHUP reads the
-// configuration again, SIGUSR2 has a new process take over.
+// configuration again, SIGUSR1 opens the logs again, SIGUSR2 has a new process take
+// over.
 func (s *startCommand) Run() error {
 	if s.Concurrency < 0 || s.DrainTime < 0 || s.UpgradeTime <= 0 {
 		return errors.New("--concurrency, --drain-time and --upgrade-time must be positive")
@@ -86,7 +87,8 @@ func (r *run) open(given *handover.Sockets) error {
 	}
 	r.closing = append(r.closing, server.ReturnMemory())
 	r.signals = make(chan os.Signal, 2)
-	signal.Notify(r.signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGUSR2)
+	signal.Notify(r.signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGUSR1,
+		syscall.SIGUSR2)
 	if r.operator, err = openOperator(c, given); err != nil {
 		r.close()
 		return err
@@ -163,6 +165,11 @@ func (r *run) wait() error {
 			switch {
 			case sig == syscall.SIGHUP:
 				r.reload()
+				continue
+			case sig == syscall.SIGUSR1:
+				if err := r.server.ReopenLogs(); err != nil {
+					fmt.Fprintf(os.Stderr, "reopen: %v\n", err)
+				}
 				continue
 			case sig == syscall.SIGUSR2:
 				r.beginUpgrade(upgradeRequest{result: make(chan upgradeResult, 1)})

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package accesslog
+
+import "unicode/utf8"
+
+// escaping is how what peers have sent is made harmless in a line.
+type escaping uint8
+
+const (
+	// inText writes bytes as \xHH, so that nothing ends a line or a quoted value,
+	// or moves the cursor of who looks at it.
+	inText escaping = iota
+	// inJSON writes them as JSON does (RFC 8259, 7).
+	inJSON
+)
+
+// plain tells the bytes that are written as they are, which are all of ASCII.
+var plain = func() (table [256]bool) {
+	for c := range utf8.RuneSelf {
+		table[c] = c >= ' ' && c != 0x7f && c != '"' && c != '\\'
+	}
+	return table
+}()
+
+const hexDigits = "0123456789abcdef"
+
+// cutMark stands where a value was cut short.
+const cutMark = "..."
+
+// appendEscaped appends v, at most room bytes of it, counted as they are written.
+// It cuts between two characters.
+func appendEscaped[T string | []byte](dst []byte, v T, how escaping, room int) []byte {
+	end := len(dst) + room
+	for i := 0; i < len(v); {
+		run := i
+		for run < len(v) && plain[v[run]] {
+			run++
+		}
+		if n := run - i; n > end-len(dst) {
+			return append(append(dst, v[i:i+max(end-len(dst), 0)]...), cutMark...)
+		}
+		dst = append(dst, v[i:run]...)
+		if i = run; i == len(v) {
+			break
+		}
+		n := len(dst)
+		dst, i = appendRune(dst, v, i, how)
+		if len(dst) > end {
+			return append(dst[:n], cutMark...)
+		}
+	}
+	return dst
+}
+
+// appendRune appends the character at v[i], which is not plain, and returns where
+// the next one is.
+func appendRune[T string | []byte](dst []byte, v T, i int, how escaping) ([]byte, int) {
+	c := v[i]
+	if c < utf8.RuneSelf {
+		switch {
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\', c)
+		case how == inJSON:
+			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xf])
+		default:
+			dst = append(dst, '\\', 'x', hexDigits[c>>4], hexDigits[c&0xf])
+		}
+		return dst, i + 1
+	}
+	var room [utf8.UTFMax]byte
+	s := room[:copy(room[:], v[i:])]
+	r, size := utf8.DecodeRune(s)
+	switch {
+	case (r != utf8.RuneError || size > 1) && harmless(r):
+		return append(dst, s[:size]...), i + size
+	case how == inText:
+		for _, c := range s[:size] {
+			dst = append(dst, '\\', 'x', hexDigits[c>>4], hexDigits[c&0xf])
+		}
+	default:
+		dst = append(dst, '\\', 'u', hexDigits[r>>12&0xf], hexDigits[r>>8&0xf], hexDigits[r>>4&0xf], hexDigits[r&0xf])
+	}
+	return dst, i + size
+}
+
+// harmless tells that a character beyond ASCII neither ends a line, nor controls a
+// terminal, nor turns the direction of what follows.
+func harmless(r rune) bool {
+	switch {
+	case r < 0xa0, r == 0x2028, r == 0x2029, r == 0xfeff:
+		return false
+	case r >= 0x200e && r <= 0x200f, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
+		return false
+	}
+	return true
+}
