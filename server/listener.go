@@ -94,6 +94,7 @@ func (s *Server) chain(c *config.Config, l *config.Listener) (*pipeline.Chain, e
 		Upstream:    router.UpstreamProtocol(l.Proxy.Upstream),
 		Connect:     l.Proxy.HTTP2.Limits.Connect,
 		OriginalDst: l.OriginalDst,
+		ClientCert:  l.Proxy.ClientCert,
 		Router:      l.Proxy.RouterName,
 		Filters:     filters,
 		Fault:       pipeline.ConnectionFault(l.ConnectionFault),
