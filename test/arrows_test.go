@@ -22,7 +22,7 @@ var arrows = map[string][]string{
 	"cmd/loopbench":     {"bench/..."},
 	"admin":             {"cluster", "codec", "config", "server", "stats"},
 	"server":            {"cluster", "cluster/discovery", "cluster/health", "cluster/tally", "codec/...", "config", "eventloop", "handover", "overload", "pipeline", "pipeline/filter/...", "pipeline/router", "stats"},
-	"pipeline":          {"cluster", "codec", "eventloop", "overload", "pipeline/convert", "pipeline/filter", "pipeline/router", "stats"},
+	"pipeline":          {"cluster", "codec", "config", "eventloop", "overload", "pipeline/convert", "pipeline/filter", "pipeline/router", "stats"},
 	"pipeline/filter":   {"codec", "config"},
 	"pipeline/router":   {"cluster", "codec", "config"},
 	"pipeline/convert":  {"codec/..."},
