@@ -63,8 +63,13 @@ func Serve(reactor *eventloop.Reactor, address string, s Service) (*Echo, error)
 		l.echo, l.conns = e, make(map[*echoConn]struct{})
 		loop.Post(func() { l.start = loop.Now() })
 	}
+	listen := eventloop.ListenConfig{Network: "tcp", Address: address, Accept: e.accept}
+	if s.TLS != nil {
+		secured := &eventloop.ServerTLS{Config: s.TLS}
+		listen.TLS = func() *eventloop.ServerTLS { return secured }
+	}
 	var err error
-	e.listener, err = reactor.Listen(eventloop.ListenConfig{Network: "tcp", Address: address, Accept: e.accept})
+	e.listener, err = reactor.Listen(listen)
 	if err != nil {
 		return nil, err
 	}

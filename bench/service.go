@@ -3,6 +3,7 @@
 package bench
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"strings"
@@ -54,6 +55,8 @@ type Service struct {
 	Body int
 	// Stall makes the service pause now and then.
 	Stall Stall
+	// TLS encrypts all connections; nil is plain text.
+	TLS *tls.Config
 }
 
 // Stall is a pause of all replies, For long each time that Every has passed. The

@@ -129,7 +129,7 @@ func (v view) payloadLimit() *PayloadLimit {
 func (v view) access() *Access {
 	a := &Access{DefaultDeny: v.text("default_action") == "deny", Header: v.text("header")}
 	for _, r := range v.children("ips") {
-		rule := AccessRule{Deny: r.text("action") != "allow"}
+		rule := AccessRule{Deny: r.text("action") != "allow", Names: r.nameMatches("names")}
 		for _, text := range r.texts("addrs") {
 			p, ok := network(text.text)
 			if !ok {

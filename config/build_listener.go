@@ -59,6 +59,7 @@ func (b *builder) listener(v view) Listener {
 	for _, chain := range chains {
 		l.Proxy = b.chain(chain, &l)
 		l.TLS = b.serverTLS(chain)
+		l.checkClientCert(chain)
 	}
 	l.Inspector = v.flag("inspector")
 	for i := range l.TLS {
@@ -122,6 +123,7 @@ func (b *builder) proxy(filter view, listener string) Proxy {
 		FallbackForUnknown: v.flag("fallback_for_unknown_protocol"),
 		HTTP2:              extend.http2(),
 		Bolt:               boltOptions(extend),
+		ClientCert:         v.clientCert(),
 		Path:               b.place(v),
 	}
 	if p.HTTP2.Limits.Connect && !slices.Contains(p.Downstream, ProtocolHTTP2) {

@@ -39,9 +39,27 @@ var proxyObject = &object{name: "a proxy", keys: []key{
 	{name: "fallback_for_unknown_protocol", kind: flagKind, status: differs, note: "no filter can follow the proxy; a connection of an unknown protocol is closed", doc: "Leave connections of an unknown protocol to the next filter."},
 	{name: "concurrency_num", kind: integerKind, min: math.MinInt32, max: math.MaxInt32, status: ignored, doc: "Goroutines per connection in MOSN."},
 	{name: "transparent_proxy", kind: flagKind, status: refused, note: "using the client's address toward hosts is not implemented", doc: "Use the client's address toward hosts."},
+	{name: "forward_client_cert_details", kind: textKind, fallback: `"SANITIZE"`, values: forwardCertValues, doc: "What becomes of x-forwarded-client-cert, as in Envoy. MOSN has no such key."},
+	{name: "set_current_client_cert_details", kind: objectKind, object: certDetailsObject, doc: "What APPEND_FORWARD and SANITIZE_SET tell of a client's certificate beside its hash, as in Envoy."},
 	{name: "extend_config", kind: objectKind, object: extendConfigObject, doc: "Settings by protocol."},
 	{name: "virtual_hosts", kind: objectsKind, object: virtualHostObject, doc: "The routes themselves, as in MOSN 0.1 and 0.2."},
 	{name: "support_dynamic_route", kind: flagKind, status: ignored, doc: "A switch of MOSN 0.x without effect."},
+}}
+
+var forwardCertValues = []value{
+	{name: "SANITIZE", doc: "Remove it."},
+	{name: "FORWARD_ONLY", doc: "Pass it on from clients whose certificate was verified, remove it from others."},
+	{name: "APPEND_FORWARD", doc: "Add the client's certificate to it; remove it from clients without a verified one."},
+	{name: "SANITIZE_SET", doc: "Put the client's certificate in its place; remove it from clients without a verified one."},
+	{name: "ALWAYS_FORWARD_ONLY", doc: "Pass it on from any client."},
+}
+
+var certDetailsObject = &object{name: "details of a client's certificate", keys: []key{
+	{name: "subject", kind: flagKind, doc: "Its subject."},
+	{name: "cert", kind: flagKind, doc: "All of it, in PEM with URL encoding."},
+	{name: "chain", kind: flagKind, doc: "The chain that the client sent, in the same form."},
+	{name: "dns", kind: flagKind, doc: "Its DNS names."},
+	{name: "uri", kind: flagKind, doc: "Its URIs, such as a SPIFFE id."},
 }}
 
 // protocolValues are all names of protocols. SofaRpc, and X with a sub_protocol,

@@ -17,7 +17,7 @@ var streamFilterObject = &object{name: "a stream filter", keys: []key{
 var streamFilterTypes = []value{
 	{name: "fault", object: faultObject, doc: "Delays or aborts requests, for tests."},
 	{name: "payload_limit", object: payloadLimitObject, doc: "Refuses large requests."},
-	{name: "ip_access", object: accessObject, doc: "Allows or denies by address."},
+	{name: "ip_access", object: accessObject, doc: "Allows or denies by address and by the names in a client's certificate."},
 	{name: "header_to_metadata", object: headerToMetadataObject, doc: "Chooses hosts by a header."},
 	{name: "local_rate_limit", object: localRateLimitObject, doc: "Refuses requests over a rate, as Envoy's filter of that name. MOSN has none."},
 	{name: "flowControlFilter", object: flowControlObject, doc: "Refuses or delays requests over a rate, by rules of Sentinel."},
@@ -110,12 +110,13 @@ var payloadLimitObject = &object{name: "a payload limit", keys: []key{
 var accessObject = &object{name: "an access list", keys: []key{
 	{name: "default_action", kind: textKind, fallback: `"allow"`, values: named("allow", "deny"), doc: "What happens to other addresses."},
 	{name: "header", kind: textKind, doc: "Header that holds the address; where it is missing, or empty here, that of the connection counts."},
-	{name: "ips", kind: objectsKind, object: accessRuleObject, doc: "The rules; the first that has the address counts."},
+	{name: "ips", kind: objectsKind, object: accessRuleObject, doc: "The rules; the first that is for the client counts."},
 }}
 
 var accessRuleObject = &object{name: "an access rule", keys: []key{
 	{name: "action", kind: textKind, required: true, values: named("allow", "deny"), doc: "What happens to the addresses."},
-	{name: "addrs", kind: textsKind, doc: "Addresses and networks, as in \"10.0.0.0/8\"."},
+	{name: "addrs", kind: textsKind, doc: "Addresses and networks, as in \"10.0.0.0/8\"; any address if it is not given."},
+	{name: "names", kind: objectsKind, object: nameMatcherObject, doc: "Alternative names, SPIFFE ids among them, of which the client's verified certificate must have one that matches. The rule is for clients of addrs with such a name. MOSN has no such key."},
 }}
 
 var headerToMetadataObject = &object{name: "header_to_metadata", keys: []key{

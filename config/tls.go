@@ -52,29 +52,29 @@ const (
 )
 
 // Match compares a name.
-func (m *NameMatch) Match(name string) bool {
-	text := m.Text
-	if m.Kind == NameRegex {
-		return wholeName(text).MatchString(name)
-	}
-	if m.IgnoreCase {
-		text, name = strings.ToLower(text), strings.ToLower(name)
-	}
-	switch m.Kind {
-	case NamePrefix:
-		return strings.HasPrefix(name, text)
-	case NameSuffix:
-		return strings.HasSuffix(name, text)
-	case NameContains:
-		return strings.Contains(name, text)
-	}
-	return name == text
-}
+func (m *NameMatch) Match(name string) bool { return m.Compile()(name) }
 
-// wholeName compiles an expression that was checked. Certificates are verified
-// once per handshake, which costs far more.
-func wholeName(text string) *regexp.Regexp {
-	return regexp.MustCompile("^(?:" + text + ")$")
+// Compile returns what compares names, for those who do it often.
+func (m *NameMatch) Compile() func(name string) bool {
+	text := m.Text
+	var match func(name string) bool
+	switch m.Kind {
+	case NameRegex:
+		return regexp.MustCompile("^(?:" + text + ")$").MatchString
+	case NamePrefix:
+		match = func(name string) bool { return strings.HasPrefix(name, text) }
+	case NameSuffix:
+		match = func(name string) bool { return strings.HasSuffix(name, text) }
+	case NameContains:
+		match = func(name string) bool { return strings.Contains(name, text) }
+	default:
+		match = func(name string) bool { return name == text }
+	}
+	if !m.IgnoreCase {
+		return match
+	}
+	text = strings.ToLower(text)
+	return func(name string) bool { return match(strings.ToLower(name)) }
 }
 
 // IsPEM tells a certificate or key from the path of one.

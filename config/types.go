@@ -102,10 +102,35 @@ type Proxy struct {
 	// request of this listener has a route.
 	RouterName         string
 	FallbackForUnknown bool
+	ClientCert         ClientCert
 	HTTP2              HTTP2Options
 	Bolt               BoltOptions
 	Path               string
 }
+
+// ClientCert is what requests tell of their client's certificate, in
+// x-forwarded-client-cert.
+type ClientCert struct {
+	Forward ForwardCert
+	// What is told beside the hash.
+	Subject, Cert, Chain, DNS, URI bool
+}
+
+// ForwardCert is Envoy's forward_client_cert_details.
+type ForwardCert uint8
+
+const (
+	// ForwardNone removes what a client has sent.
+	ForwardNone ForwardCert = iota
+	// ForwardOnly passes it on if the client's certificate was verified.
+	ForwardOnly
+	// ForwardAppend adds that certificate to it.
+	ForwardAppend
+	// ForwardSet puts that certificate in its place.
+	ForwardSet
+	// ForwardAlways passes on what any client has sent.
+	ForwardAlways
+)
 
 // HTTP2Options is extend_config.Http2.
 type HTTP2Options struct {

@@ -34,7 +34,7 @@ type PayloadLimit struct {
 	Status   int
 }
 
-// Access is the filter "ip_access": the first rule that has the address counts.
+// Access is the filter "ip_access": the first rule that is for a client counts.
 type Access struct {
 	DefaultDeny bool
 	// Header holds the address; "" is for that of the connection.
@@ -42,10 +42,12 @@ type Access struct {
 	Rules  []AccessRule
 }
 
-// AccessRule allows or denies networks.
+// AccessRule allows or denies clients of some networks, whose certificates have one
+// of some names. One that says neither is for nobody.
 type AccessRule struct {
 	Deny     bool
 	Networks []netip.Prefix
+	Names    []NameMatch
 }
 
 // HeaderToMetadata is the filter "header_to_metadata".

@@ -35,6 +35,18 @@ const (
 	VariableRemote
 	VariableLocal
 	VariableProtocol
+	// The next are of the client's TLS, empty in plain text. VariableTLSVersion
+	// is the first and VariablePeerFingerprint the last of them; those of the
+	// peer are of a certificate that was verified.
+	VariableTLSVersion
+	VariableTLSCipher
+	VariableServerName
+	VariablePeerSubject
+	VariablePeerIssuer
+	VariablePeerSerial
+	VariablePeerURI
+	VariablePeerDNS
+	VariablePeerFingerprint
 	// VariableCluster is known when the route is.
 	VariableCluster
 	// VariableStatus and VariableReplyHeader are of the reply.
@@ -86,8 +98,18 @@ var variableNames = map[string]VariableKind{
 	"downstream_remote_address":   VariableRemote,
 	"downstream_local_address":    VariableLocal,
 	"protocol":                    VariableProtocol,
-	"upstream_cluster":            VariableCluster,
-	"response_code":               VariableStatus,
+	// Envoy's names, in lower case as MOSN's are.
+	"downstream_tls_version":          VariableTLSVersion,
+	"downstream_tls_cipher":           VariableTLSCipher,
+	"requested_server_name":           VariableServerName,
+	"downstream_peer_subject":         VariablePeerSubject,
+	"downstream_peer_issuer":          VariablePeerIssuer,
+	"downstream_peer_serial":          VariablePeerSerial,
+	"downstream_peer_uri_san":         VariablePeerURI,
+	"downstream_peer_dns_san":         VariablePeerDNS,
+	"downstream_peer_fingerprint_256": VariablePeerFingerprint,
+	"upstream_cluster":                VariableCluster,
+	"response_code":                   VariableStatus,
 }
 
 // variablePrefixes are those whose name goes on with an argument.

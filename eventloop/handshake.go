@@ -276,6 +276,7 @@ func (a *admission) shake(w *wire) error {
 	}
 	state := w.tls.ConnectionState()
 	a.wire, a.hello = w, newHello(&state)
+	a.hello.Own, w.own = w.own, nil
 	return nil
 }
 

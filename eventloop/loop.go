@@ -3,7 +3,6 @@
 package eventloop
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -45,7 +44,6 @@ type Loop struct {
 	buffers   buffers
 	scratch   []byte        // what Extend returns on a closed connection
 	plain     []byte        // what was decrypted of the latest read
-	rawInput  bytes.Buffer  // what connections decrypt in, one at a time
 	views     [2]unix.Iovec // of the writev in progress
 	table     connTable
 	stats     Stats

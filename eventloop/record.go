@@ -43,9 +43,7 @@ func (c *Conn) onRecords(b []byte) {
 	if c.phase != phaseOpen || c.tls.over {
 		return
 	}
-	c.loop.lendRawInput(c.tls.tls)
 	data, err := c.tls.decrypt(b, c.loop.plainBytes(len(b)))
-	c.loop.takeRawInput(c.tls.tls)
 	if len(data) > 0 {
 		c.onInput(data)
 	}
@@ -96,8 +94,12 @@ func (w *wire) decrypt(b, plain []byte) ([]byte, error) {
 		if record == nil {
 			return plain[:n], nil
 		}
-		b, w.record = rest, record
+		b = rest
+		lent := w.lend(record)
 		m, err := w.tls.Read(plain[n:])
+		if lent {
+			w.reclaim()
+		}
 		n += m
 		if w.part != nil && len(w.record) == 0 {
 			w.dropPart()

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -53,19 +54,45 @@ type Hello struct {
 	Resumed bool
 	// Peer is who the peer has proved to be, nil without a certificate.
 	Peer *Identity
+	// Own is the certificate that was shown to a client, as far as Present
+	// was told.
+	Own *x509.Certificate
+}
+
+// Present notes which certificate a handshake shows. It is for a
+// GetConfigForClient, and does nothing for connections of others.
+func Present(hello *tls.ClientHelloInfo, own *x509.Certificate) {
+	if w, ok := hello.Conn.(*wire); ok {
+		w.own = own
+	}
 }
 
 // Identity is what a peer's certificate says.
 type Identity struct {
 	// Verified tells that the certificate was held against the trusted ones.
 	Verified bool
-	// Subject is the distinguished name (RFC 4514).
-	Subject string
-	// URIs and DNSNames are the alternative names; a SPIFFE id is a URI.
+	// Subject and Issuer are distinguished names (RFC 4514), Serial is in
+	// hexadecimal.
+	Subject, Issuer, Serial string
+	// URIs and DNSNames are alternative names; a SPIFFE id is a URI.
 	URIs, DNSNames []string
 	// Hash is the SHA-256 of the certificate in hexadecimal.
 	Hash     string
 	NotAfter time.Time
+	// Chain is what the peer has sent, its own certificate first.
+	Chain []*x509.Certificate
+}
+
+// AlternativeNames are all of a certificate as text.
+func AlternativeNames(c *x509.Certificate) []string {
+	names := slices.Clone(c.DNSNames)
+	for _, u := range c.URIs {
+		names = append(names, u.String())
+	}
+	for _, ip := range c.IPAddresses {
+		names = append(names, ip.String())
+	}
+	return append(names, c.EmailAddresses...)
 }
 
 // Hello is what the connection's TLS handshake has found, nil in plain text.
@@ -77,17 +104,21 @@ func newHello(s *tls.ConnectionState) *Hello {
 		Version: s.Version, CipherSuite: s.CipherSuite, Resumed: s.DidResume,
 	}
 	if len(s.PeerCertificates) > 0 {
-		h.Peer = newIdentity(s.PeerCertificates[0])
+		h.Peer = newIdentity(s.PeerCertificates)
 		h.Peer.Verified = len(s.VerifiedChains) > 0
 	}
 	return h
 }
 
-func newIdentity(c *x509.Certificate) *Identity {
+func newIdentity(chain []*x509.Certificate) *Identity {
+	c := chain[0]
 	sum := sha256.Sum256(c.Raw)
 	id := &Identity{
-		Subject: c.Subject.String(), DNSNames: c.DNSNames,
-		Hash: hex.EncodeToString(sum[:]), NotAfter: c.NotAfter,
+		Subject: c.Subject.String(), Issuer: c.Issuer.String(), DNSNames: c.DNSNames,
+		Hash: hex.EncodeToString(sum[:]), NotAfter: c.NotAfter, Chain: chain,
+	}
+	if c.SerialNumber != nil {
+		id.Serial = c.SerialNumber.Text(16)
 	}
 	for _, u := range c.URIs {
 		id.URIs = append(id.URIs, u.String())

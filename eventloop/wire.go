@@ -4,6 +4,7 @@ package eventloop
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"net"
 	"os"
@@ -44,6 +45,7 @@ type wire struct {
 	buffer []byte
 	ahead  []byte // of buffer, read and not yet taken
 	left   int    // bytes of the record that is being taken
+	own    *x509.Certificate
 
 	// On the loop:
 	record []byte                     // the one that is being decrypted

@@ -29,7 +29,7 @@ const (
 // query asks the loop's Query about this request.
 func (e *exchange) query(view convert.View) *router.Query {
 	q := &e.worker.query
-	q.Request, q.Peer, q.Protocol = view, e.conn.conn, e.from
+	q.Request, q.Peer, q.Protocol = view, e.conn, e.from
 	return q
 }
 

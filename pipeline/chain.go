@@ -9,6 +9,7 @@ import (
 
 	"github.com/sideloop/sideloop/cluster"
 	"github.com/sideloop/sideloop/codec"
+	"github.com/sideloop/sideloop/config"
 	"github.com/sideloop/sideloop/eventloop"
 	"github.com/sideloop/sideloop/pipeline/filter"
 	"github.com/sideloop/sideloop/pipeline/router"
@@ -51,6 +52,8 @@ type Chain struct {
 	// OriginalDst tells that iptables redirects connections here, whose
 	// destination is asked for where a cluster wants to know it.
 	OriginalDst bool
+	// ClientCert is what requests tell of their client.
+	ClientCert config.ClientCert
 	// Router is the name of the table that routes this listener's requests.
 	Router string
 	// Filters see the requests; nil for none. Fault is for tests of clients.

@@ -22,12 +22,14 @@ type connection struct {
 	protocol codec.Protocol
 	// traffic is the chain's of this loop.
 	traffic *stats.Traffic
-	// filters are nil where the listener has none; peer is for them.
+	// filters are nil where the listener has none; peer and names are for them.
 	filters *filter.Instances
 	peer    netip.Addr
+	names   []string
 	// observers are nil where nobody observes; number is for them.
 	observers *observers
 	number    uint64
+	cert      clientCert
 	// streamIdle is the protocol's bound on exchanges without progress.
 	streamIdle time.Duration
 	// parcels is the session where its requests may take the lane, else nil.
@@ -81,11 +83,12 @@ func newConnection(w *Worker, ec *eventloop.Conn, chain *Chain, known *Server) *
 	c.task.Runner = c
 	c.traffic = chain.Meter.Loop(w.loop.Index())
 	if c.filters = chain.Filters.Loop(w.loop.Index()); c.filters != nil {
-		c.peer = peerOf(ec)
+		c.peer, c.names = peerOf(ec), provenNames(ec.Hello())
 	}
 	if c.observers = chain.Observers.loop(w.loop.Index()); c.observers != nil {
 		c.number = w.numberConnection()
 	}
+	c.cert = newClientCert(&chain.ClientCert, ec.Hello())
 	if known == nil {
 		chain.Fault.inject(ec)
 	}

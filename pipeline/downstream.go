@@ -26,6 +26,11 @@ func (d *downstream) OnHeaders(h codec.Head, body []byte, end bool) {
 		e.shed(h)
 		return
 	}
+	h, reason := e.worker.convert.ClientCert(h, e.conn.cert.rule, e.conn.cert.value)
+	if reason != codec.ReasonNone {
+		e.fail(reason)
+		return
+	}
 	head, reason := e.direct(h)
 	if reason != codec.ReasonNone {
 		e.refuse(h, reason)

@@ -45,7 +45,7 @@ var _ codec.ParcelAcceptor = (*connection)(nil)
 func (c *connection) OnWhole(h codec.Head, body []byte) *codec.Parcel {
 	w := c.worker
 	w.matched = nil
-	if c.parcels == nil || convert.MayStateTimeouts(h) || w.overloaded() {
+	if c.parcels == nil || convert.MayStateTimeouts(h) || convert.ChangesClientCert(h, c.cert.rule) || w.overloaded() {
 		return nil
 	}
 	table := w.table(c.chain)
@@ -53,7 +53,7 @@ func (c *connection) OnWhole(h codec.Head, body []byte) *codec.Parcel {
 		return nil
 	}
 	q := &w.query
-	q.Request, q.Peer, q.Protocol = h, c.conn, c.protocol
+	q.Request, q.Peer, q.Protocol = h, c, c.protocol
 	route := table.Match(q)
 	if w.matched = route; route == nil || !plainRoute(route, c.protocol) {
 		return nil

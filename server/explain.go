@@ -53,6 +53,9 @@ type client struct{ address net.Addr }
 // RemoteAddr implements router.Peer.
 func (c client) RemoteAddr() net.Addr { return c.address }
 
+// AppendSecurity implements router.Peer: a question is asked in plain text.
+func (c client) AppendSecurity(b []byte, _ config.VariableKind) []byte { return b }
+
 // LocalAddr implements router.Peer; it depends on where the client connects to.
 func (c client) LocalAddr() net.Addr { return nil }
 

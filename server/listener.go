@@ -98,6 +98,7 @@ func (s *Server) chain(c *config.Config, l *config.Listener) (*pipeline.Chain, e
 		Upstream:    router.UpstreamProtocol(l.Proxy.Upstream),
 		Connect:     l.Proxy.HTTP2.Limits.Connect,
 		OriginalDst: l.OriginalDst,
+		ClientCert:  l.Proxy.ClientCert,
 		Router:      l.Proxy.RouterName,
 		Filters:     filters,
 		Observers:   observers,

@@ -95,23 +95,30 @@ func baseConfig(t *config.TLS, m *material) *tls.Config {
 	return c
 }
 
-// choose is tls.Config.GetConfigForClient: the context whose names, or else whose
-// protocols, are those of the client; else the first.
+// choose is tls.Config.GetConfigForClient.
 func (s *serverTLS) choose(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	m := s.material(hello)
+	eventloop.Present(hello, m.own.Leaf)
+	return m.config, nil
+}
+
+// material is that of the context whose names, or else whose protocols, are those
+// of the client; else of the first.
+func (s *serverTLS) material(hello *tls.ClientHelloInfo) *material {
 	for _, c := range s.contexts {
 		if m := c.current.Load(); hello.ServerName != "" && m.serves(c.tls, hello.ServerName) {
-			return m.config, nil
+			return m
 		}
 	}
 	for _, c := range s.contexts {
 		m := c.current.Load()
 		for _, p := range m.config.NextProtos {
 			if slices.Contains(hello.SupportedProtos, p) {
-				return m.config, nil
+				return m
 			}
 		}
 	}
-	return s.contexts[0].current.Load().config, nil
+	return s.contexts[0].current.Load()
 }
 
 // serves tells whether a context is for a name that a client asks for.
@@ -228,14 +235,7 @@ func verifyNames(wanted []config.NameMatch, chain []*x509.Certificate) error {
 	if len(chain) == 0 {
 		return fmt.Errorf("%w: there is no certificate", eventloop.ErrPeerName)
 	}
-	names := slices.Clone(chain[0].DNSNames)
-	for _, u := range chain[0].URIs {
-		names = append(names, u.String())
-	}
-	for _, ip := range chain[0].IPAddresses {
-		names = append(names, ip.String())
-	}
-	names = append(names, chain[0].EmailAddresses...)
+	names := eventloop.AlternativeNames(chain[0])
 	for i := range wanted {
 		if slices.ContainsFunc(names, wanted[i].Match) {
 			return nil

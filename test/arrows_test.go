@@ -22,7 +22,7 @@ var arrows = map[string][]string{
 	"cmd/loopbench":     {"bench/..."},
 	"admin":             {"cluster", "codec", "config", "server", "stats"},
 	"server":            {"accesslog", "cluster", "cluster/discovery", "cluster/health", "cluster/tally", "codec/...", "config", "eventloop", "handover", "overload", "pipeline", "pipeline/filter/...", "pipeline/router", "stats", "tracing"},
-	"pipeline":          {"cluster", "codec", "eventloop", "overload", "pipeline/convert", "pipeline/filter", "pipeline/router", "stats"},
+	"pipeline":          {"cluster", "codec", "config", "eventloop", "overload", "pipeline/convert", "pipeline/filter", "pipeline/router", "stats"},
 	"accesslog":         {"codec", "config", "eventloop", "pipeline"},
 	"pipeline/filter":   {"codec", "config"},
 	"pipeline/router":   {"cluster", "codec", "config"},

@@ -124,6 +124,7 @@ type hop struct {
 	match            string // a match object; default: any service
 	route, clusterKV string // more members, each beginning with a comma
 	listenerKV, tls  string // more members of the listener and its chain, the same
+	proxyKV          string // and of the proxy
 }
 
 // anyRequest matches whatever the protocol.
@@ -137,10 +138,10 @@ func configOf(hops ...hop) string {
 			h.match = `{"headers": [{"name": "service", "value": ".*"}]}`
 		}
 		listeners = append(listeners, fmt.Sprintf(`{"name": %q, "address": %q, "bind_port": true%s, "filter_chains": [{"filters": [
- {"type": "proxy", "config": {"downstream_protocol": %q, "upstream_protocol": %q, "router_config_name": %q}},
+ {"type": "proxy", "config": {"downstream_protocol": %q, "upstream_protocol": %q, "router_config_name": %q%s}},
  {"type": "connection_manager", "config": {"router_config_name": %q, "virtual_hosts": [{"name": "all", "domains": ["*"],
   "routers": [{"match": %s, "route": {"cluster_name": %q%s}}]}]}}]%s}]}`,
-			h.name, h.listen, h.listenerKV, h.down, h.up, h.name, h.name, h.match, h.name, h.route, h.tls))
+			h.name, h.listen, h.listenerKV, h.down, h.up, h.name, h.proxyKV, h.name, h.match, h.name, h.route, h.tls))
 		var hosts []string
 		for _, a := range h.hosts {
 			hosts = append(hosts, fmt.Sprintf(`{"address": %q}`, a))

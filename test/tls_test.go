@@ -563,41 +563,6 @@ func TestTLSOfClusterManager(t *testing.T) {
 	}
 }
 
-// Slow handshakes, far more than there may be at once, do not keep others out.
-func TestTLSSlowHandshakes(t *testing.T) {
-	m := newMesh(t)
-	up := startBoltService(t, "127.0.0.1:0", echoBolt)
-	p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: "SofaRpc", up: "SofaRpc", hosts: []string{up.address()}, tls: m.toClients("")}))
-	good := m.dialBolt(p.address("in"))
-	var slow []net.Conn
-	defer func() {
-		for _, c := range slow {
-			c.Close()
-		}
-	}()
-	const held = 2000 // of ours at once, so that the test has descriptors enough
-	for i := range scale(200) {
-		c, err := net.Dial("tcp", p.address("in"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.Write([]byte{22, 3, 1, 2, 0}[:1+i%5])
-		if slow = append(slow, c); len(slow) > held {
-			slow[0].Close()
-			slow = slow[1:]
-		}
-		if i%50 == 0 {
-			if err := echoOnce(good, "still here"); err != nil {
-				t.Fatal(err)
-			}
-			if err := echoOnce(m.dialBolt(p.address("in")), "new here"); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	p.wantNothingHeld()
-}
-
 // A configuration whose certificates cannot be used is refused by the check and
 // by the start, with the place.
 func TestTLSCheck(t *testing.T) {

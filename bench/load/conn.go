@@ -45,9 +45,11 @@ func newConn(w *worker, number int) *conn {
 
 func (c *conn) dial() {
 	network, address := c.worker.options.address()
-	c.worker.loop.Dial(eventloop.DialConfig{
-		Network: network, Address: address, Timeout: c.worker.options.ConnectTimeout,
-	}, c)
+	config := eventloop.DialConfig{Network: network, Address: address, Timeout: c.worker.options.ConnectTimeout}
+	if t := c.worker.options.TLS; t != nil {
+		config.TLS = &eventloop.ClientTLS{Config: t}
+	}
+	c.worker.loop.Dial(config, c)
 }
 
 // OnDialed implements eventloop.DialHandler.
@@ -103,6 +105,10 @@ func (c *conn) lost(l *link) {
 	}
 	if l.reason != codec.ReasonNone {
 		c.worker.trouble(troubleText(l.reason))
+	}
+	if l.spent() && !c.worker.halted {
+		c.dial()
+		return
 	}
 	c.again()
 }

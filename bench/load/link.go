@@ -18,6 +18,7 @@ type link struct {
 	requests []request
 	free     *request
 	busy     int
+	begun    int // requests that were sent
 	opened   int64
 	answered bool // a reply has come
 	// late is the number of requests given up whose replies may still come.
@@ -58,7 +59,7 @@ func (l *link) fill(now int64) {
 	if l.shut || l.closed || w.schedule == nil {
 		return
 	}
-	for l.free != nil && l.session.Capacity() > 0 {
+	for l.free != nil && l.session.Capacity() > 0 && !l.spent() {
 		due, ok := l.conn.take(now)
 		if !ok {
 			return
@@ -67,9 +68,16 @@ func (l *link) fill(now int64) {
 		l.free = r.next
 		*r = request{link: l, due: due, sent: now, inFlight: true}
 		l.busy++
+		l.begun++
 		r.stream = l.session.Open(r)
 		r.send(w.message)
 	}
+}
+
+// spent tells that the connection has begun all that it is for.
+func (l *link) spent() bool {
+	limit := l.conn.worker.options.PerConnection
+	return limit > 0 && l.begun >= limit
 }
 
 // end accounts for a request that is over.
@@ -78,6 +86,9 @@ func (l *link) end(r *request) {
 	r.stream = nil
 	l.busy--
 	r.next, l.free = l.free, r
+	if l.busy == 0 && l.spent() {
+		l.Shut(codec.ReasonNone)
+	}
 	l.conn.worker.account(r)
 }
 

@@ -3,6 +3,7 @@
 package load
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math"
@@ -19,7 +20,7 @@ const (
 	Bolt Protocol = iota
 	// BoltV2 is SOFABolt version 2 with a checksum on every frame.
 	BoltV2
-	// HTTP2 is HTTP/2 with prior knowledge, without TLS.
+	// HTTP2 is HTTP/2 with prior knowledge.
 	HTTP2
 	// GRPC is unary gRPC calls over the same.
 	GRPC
@@ -64,6 +65,12 @@ type Options struct {
 	// Reply is the size of the content that replies shall have: a beginning
 	// of Content. Zero expects an echo or, where Body is 0 too, anything.
 	Reply int
+	// TLS encrypts the connections; nil is plain text.
+	TLS *tls.Config
+	// PerConnection is how many requests a connection is for: it is closed
+	// after their replies, and another takes its place. 0 is no limit. The time
+	// that connecting takes is in no latency.
+	PerConnection int
 	// Headers are "name: value": fields of HTTP/2 or pairs of Bolt's map.
 	Headers []string
 	// Rate is the number of requests per second of an open loop; 0 is a
@@ -160,7 +167,7 @@ func (o *Options) check() error {
 	}{
 		{o.Protocol >= protocolCount, "the protocol is unknown"},
 		{network == "unix" && address == "", "the target unix: has no path"},
-		{o.Connections < 0 || o.InFlight < 0 || o.Loops < 0, "connections, requests in flight and loops cannot be negative"},
+		{o.Connections < 0 || o.InFlight < 0 || o.Loops < 0 || o.PerConnection < 0, "connections, requests in flight, requests per connection and loops cannot be negative"},
 		{o.Connections > maxRequests || o.InFlight > maxRequests || max(o.Connections, 1)*max(o.InFlight, 1) > maxRequests,
 			fmt.Sprintf("more than %d requests in flight in all", maxRequests)},
 		{o.Body < 0 || o.Body > maxBody, fmt.Sprintf("the body is not between 0 and %d bytes", maxBody)},

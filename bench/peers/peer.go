@@ -28,10 +28,22 @@ const (
 type Hop struct {
 	Listen, Target string
 	Down, Up       Protocol
+	// DownTLS and UpTLS encrypt the side of the clients and that of the target,
+	// with the certificate that Command finds in its folder.
+	DownTLS, UpTLS bool
 	Size
 	// AccessLog is where Sideloop writes a line per request, empty for nowhere.
 	AccessLog string
 }
+
+// Files that a hop with TLS needs, in the folder that Command is given.
+const (
+	// CertificateFile is the certificate of every server, and KeyFile its key.
+	CertificateFile = "tls.crt"
+	KeyFile         = "tls.crt.key" // HAProxy looks for it under this name
+	// AuthorityFile is the certificate that it was signed with.
+	AuthorityFile = "ca.crt"
+)
 
 // Size is how much a proxy has to choose from. Only configurations of Sideloop
 // and MOSN, and only Sideloop's workers, can be more than one, for which 0 stands.
@@ -57,6 +69,8 @@ type Peer struct {
 	// HTTP1 says that the proxy cannot speak HTTP/2 to its backend, which must
 	// be the HTTP/1.1 echo service.
 	HTTP1 bool
+	// TLS says that it takes part where there is TLS.
+	TLS bool
 
 	program func(Programs) (path, missing string)
 	version []string // arguments that print it; nil for loopbench's own
@@ -68,7 +82,9 @@ type Peer struct {
 }
 
 // Carries reports whether the proxy can serve such a hop.
-func (p *Peer) Carries(down, up Protocol) bool { return p.carries(down, up) }
+func (p *Peer) Carries(h Hop) bool {
+	return p.carries(h.Down, h.Up) && (p.TLS || !h.DownTLS && !h.UpTLS)
+}
 
 // Find returns the proxy's program, or why it is missing.
 func (p *Peer) Find(programs Programs) (path, missing string) { return p.program(programs) }

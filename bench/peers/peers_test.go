@@ -35,7 +35,7 @@ func TestConfigurationsNameBothEnds(t *testing.T) {
 			{Listen: "127.0.0.1:2045", Target: "127.0.0.2:8080", Down: Bolt, Up: Bolt},
 			{Listen: "127.0.0.1:2045", Target: "127.0.0.2:8080", Down: HTTP2, Up: HTTP2},
 		} {
-			if p.template == "" || !p.Carries(h.Down, h.Up) {
+			if p.template == "" || !p.Carries(h) {
 				continue
 			}
 			text, err := render(p.template, "/tmp/x", h)
@@ -54,13 +54,19 @@ func TestConfigurationsNameBothEnds(t *testing.T) {
 
 // Sideloop finds nothing to object to in what it is given.
 func TestSideloopConfiguration(t *testing.T) {
-	for _, h := range [][2]Protocol{{Bolt, Bolt}, {HTTP2, HTTP2}, {Bolt, HTTP2}, {HTTP2, Bolt}} {
-		text, err := render("mosn.json.tmpl", "/tmp/x", Hop{Listen: "127.0.0.1:2045", Target: "127.0.0.1:8080", Down: h[0], Up: h[1]})
+	for i, h := range [][2]Protocol{{Bolt, Bolt}, {HTTP2, HTTP2}, {Bolt, HTTP2}, {HTTP2, Bolt}, {Bolt, Bolt}, {HTTP2, HTTP2}} {
+		text, err := render("mosn.json.tmpl", "/tmp/x", Hop{
+			Listen: "127.0.0.1:2045", Target: "127.0.0.1:8080", Down: h[0], Up: h[1], DownTLS: i > 3, UpTLS: i > 4,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, problems := config.Parse("suite.json", text); len(problems) > 0 {
-			t.Errorf("%s to %s: %v", h[0], h[1], problems)
+		c, problems := config.Parse("suite.json", text)
+		if len(problems) > 0 {
+			t.Fatalf("%s to %s: %v", h[0], h[1], problems)
+		}
+		if (len(c.Server.Listeners[0].TLS) == 1) != (i > 3) || (c.Clusters[0].TLS != nil) != (i > 4) {
+			t.Errorf("%s to %s: TLS is not where it was asked for:\n%s", h[0], h[1], text)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"embed"
 	"fmt"
 	"net"
+	"path/filepath"
 	"strings"
 	"text/template"
 )
@@ -30,6 +31,8 @@ type settings struct {
 	MaxRequests            uint64
 	Decoys                 []int    // numbers of the routes before the one that matches
 	Targets                []string // host:port of each host
+	// Paths of what hops with TLS need.
+	Certificate, Key, Authority string
 }
 
 // hostsPerSubnet keeps the last number of an address from 1 to 250.
@@ -58,7 +61,10 @@ var templates = template.Must(template.New("").Option("missingkey=error").Funcs(
 // render fills a template in. Names that could leave their quotes are refused
 // rather than escaped in five syntaxes.
 func render(name, dir string, hop Hop) ([]byte, error) {
-	s := settings{Hop: hop, Dir: dir, MaxRequests: maxRequests}
+	s := settings{
+		Hop: hop, Dir: dir, MaxRequests: maxRequests, Certificate: filepath.Join(dir, CertificateFile),
+		Key: filepath.Join(dir, KeyFile), Authority: filepath.Join(dir, AuthorityFile),
+	}
 	var err error
 	if s.ListenHost, s.ListenPort, err = net.SplitHostPort(hop.Listen); err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ import (
 
 func sideloop() *Peer {
 	return &Peer{
-		ID: "sideloop", Name: "Sideloop", Ours: true,
+		ID: "sideloop", Name: "Sideloop", Ours: true, TLS: true,
 		program: func(p Programs) (string, string) { return given(p.Sideloop, "no binary; make build makes it") },
 		version: []string{"version"}, template: "mosn.json.tmpl",
 		carries: func(Protocol, Protocol) bool { return true },
@@ -64,7 +64,7 @@ func haproxyHTTP2() *Peer {
 
 func haproxy(id, name, template string, carries func(Protocol, Protocol) bool) *Peer {
 	return &Peer{
-		ID: id, Name: name, program: onPath("haproxy"), version: []string{"-v"},
+		ID: id, Name: name, TLS: true, program: onPath("haproxy"), version: []string{"-v"},
 		template: template, carries: carries,
 		command: func(config string, _ Hop) ([]string, []string) {
 			return []string{"-db", "-q", "-f", config}, nil
@@ -74,7 +74,7 @@ func haproxy(id, name, template string, carries func(Protocol, Protocol) bool) *
 
 func nghttpx() *Peer {
 	return &Peer{
-		ID: "nghttpx", Name: "nghttpx", program: onPath("nghttpx"), version: []string{"--version"},
+		ID: "nghttpx", Name: "nghttpx", TLS: true, program: onPath("nghttpx"), version: []string{"--version"},
 		template: "nghttpx.conf.tmpl", carries: onlyHTTP2,
 		command: func(config string, _ Hop) ([]string, []string) { return []string{"--conf=" + config}, nil },
 	}

@@ -6,9 +6,13 @@ package peers
 
 import (
 	"net"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/sideloop/sideloop/test/authority"
 )
 
 // checks are the check modes of the programs that have one.
@@ -31,9 +35,36 @@ func TestInstalledPeers(t *testing.T) {
 		}
 		found++
 		t.Run(p.ID, func(t *testing.T) { carry(t, p, program) })
+		if p.TLS {
+			t.Run(p.ID+"/tls", func(t *testing.T) { checkTLS(t, p, program) })
+		}
 	}
 	if found == 0 {
 		t.Fatal("no proxy is installed; make bench-deps installs them")
+	}
+}
+
+// checkTLS has the program judge its configuration with TLS. That it carries bytes
+// with it is what the suite's own test shows.
+func checkTLS(t *testing.T, p *Peer, program string) {
+	check := checks[p.ID]
+	if check == nil {
+		return
+	}
+	dir := t.TempDir()
+	pair := authority.New(t, "authority")
+	own := pair.Issue(t, "127.0.0.1", "localhost")
+	for name, text := range map[string]string{CertificateFile: own.Certificate, KeyFile: own.Key, AuthorityFile: pair.PEM} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := Hop{Listen: "127.0.0.1:1", Target: "127.0.0.1:2", Down: HTTP2, Up: HTTP2, DownTLS: true, UpTLS: true}
+	if _, err := p.Command(program, dir, h); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(program, check(dir+"/"+p.ID+".conf")...).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
 	}
 }
 

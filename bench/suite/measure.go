@@ -77,6 +77,8 @@ func (f figure) unit() string {
 		return "ms CPU per transfer"
 	case bytesPerConnection:
 		return "bytes RSS per connection"
+	case microsPerConnection:
+		return "µs CPU per connection"
 	}
 	return "µs CPU per request"
 }
@@ -142,6 +144,15 @@ func (r *runner) arguments(sc *scenario, name, file string, conns int, w *way) [
 	}
 	if sc.rate > 0 {
 		args = append(args, "--rate", strconv.Itoa(sc.rate))
+	}
+	if sc.hops[0].downTLS {
+		args = append(args, "--tls-ca", filepath.Join(r.secrets, peers.AuthorityFile))
+	}
+	if sc.resumed {
+		args = append(args, "--tls-resume")
+	}
+	if sc.perConnection > 0 {
+		args = append(args, "--per-connection", strconv.Itoa(sc.perConnection))
 	}
 	if sc.client() == peers.Bolt {
 		args = append(args, "--service", service)

@@ -19,7 +19,10 @@ type scenario struct {
 	body, reply    int // bytes; a reply of 0 is an echo
 	rate           int // requests per second, 0 for a closed loop
 	figure         figure
-	added          bool // latency counts as what the proxy adds to direct calls
+	perConnection  int    // requests of one connection, 0 for any number
+	resumed        bool   // connections resume TLS sessions
+	group          string // of scenarios that take part only when asked for
+	added          bool   // latency counts as what the proxy adds to direct calls
 	// sizes is not empty in scenarios of growth, in which Sideloop is set beside
 	// itself: the first is the measure of the others.
 	sizes []size
@@ -33,7 +36,10 @@ type size struct {
 }
 
 // hop is what one proxy process speaks to its client and to its backend.
-type hop struct{ down, up peers.Protocol }
+type hop struct {
+	down, up       peers.Protocol
+	downTLS, upTLS bool
+}
 
 // figure is what a scenario states first.
 type figure uint8
@@ -42,6 +48,7 @@ const (
 	microsPerRequest figure = iota
 	millisPerTransfer
 	bytesPerConnection
+	microsPerConnection
 )
 
 const (
@@ -64,9 +71,9 @@ const (
 )
 
 var (
-	boltHop  = []hop{{peers.Bolt, peers.Bolt}}
-	http2Hop = []hop{{peers.HTTP2, peers.HTTP2}}
-	chain    = []hop{{peers.Bolt, peers.HTTP2}, {peers.HTTP2, peers.Bolt}}
+	boltHop  = []hop{{down: peers.Bolt, up: peers.Bolt}}
+	http2Hop = []hop{{down: peers.HTTP2, up: peers.HTTP2}}
+	chain    = []hop{{down: peers.Bolt, up: peers.HTTP2}, {down: peers.HTTP2, up: peers.Bolt}}
 )
 
 // allScenarios returns the scenarios in the order of reports.
@@ -95,7 +102,7 @@ func allScenarios() []*scenario {
 			what: fmt.Sprintf("%s, open loop of %d requests per second over %d connections; latency counts from the intended send time.", what, openRate, connections),
 		}
 	}
-	return append([]*scenario{
+	all := []*scenario{
 		busy("bolt-128", "Bolt 128 B", "Bolt to Bolt, 128-byte echo", boltHop, inFlight, 128, 0),
 		busy("bolt-1k", "Bolt 1 KB", "Bolt to Bolt, 1 KB echo", boltHop, inFlight, 1<<10, 0),
 		busy("bolt-16k", "Bolt 16 KB", "Bolt to Bolt, 16 KB echo", boltHop, inFlight, 16<<10, 0),
@@ -110,12 +117,45 @@ func allScenarios() []*scenario {
 		idle("idle-h2", "Idle HTTP/2 connections", "one GET", http2Hop),
 		open("open-bolt", "Bolt 1 KB at 4,000/s", "Bolt to Bolt, 1 KB echo", boltHop),
 		open("open-h2", "HTTP/2 POST 1 KB at 4,000/s", "h2c to h2c, POST with a 1 KB echo", http2Hop),
-	}, growth()...)
+	}
+	return append(append(all, growth()...), secured(busy)...)
 }
 
-// growthGroup is the id of all scenarios of growth together. They take part only
-// when they are asked for.
-const growthGroup = "growth"
+// Groups of scenarios, by which all of one are asked for.
+const (
+	growthGroup = "growth"
+	tlsGroup    = "tls"
+)
+
+// secured returns the scenarios with TLS. busy makes those of a closed loop.
+func secured(busy func(id, name, what string, hops []hop, inFlight, body, reply int) *scenario) []*scenario {
+	const legs = ", TLS 1.3 with AES-128-GCM "
+	toClients, everywhere := legs+"toward clients only", legs+"on both sides"
+	on := func(h []hop, both bool) []hop {
+		return []hop{{down: h[0].down, up: h[0].up, downTLS: true, upTLS: both}}
+	}
+	shaking := func(id, name, what string, resumed bool) *scenario {
+		return &scenario{
+			id: id, name: name, hops: on(http2Hop, false), connections: connections, inFlight: 1, reply: idleReply,
+			figure: microsPerConnection, perConnection: 1, resumed: resumed,
+			what: fmt.Sprintf("Connections of one GET each, %s (TLS 1.3, X25519, ECDSA P-256), %d at a time. One CPU makes a million by this figure per second.", what, connections),
+		}
+	}
+	all := []*scenario{
+		busy("tls-get", "TLS: HTTP/2 GET 128 B", "h2 to h2c, GET with a reply of 128 bytes"+toClients, on(http2Hop, false), inFlight, 0, 128),
+		busy("tls-get-both", "TLS on both sides: HTTP/2 GET 128 B", "h2 to h2, GET with a reply of 128 bytes"+everywhere, on(http2Hop, true), inFlight, 0, 128),
+		busy("tls-post", "TLS: HTTP/2 POST 1 KB", "h2 to h2c, POST with a 1 KB echo"+toClients, on(http2Hop, false), inFlight, 1<<10, 0),
+		busy("tls-post-both", "TLS on both sides: HTTP/2 POST 1 KB", "h2 to h2, POST with a 1 KB echo"+everywhere, on(http2Hop, true), inFlight, 1<<10, 0),
+		busy("tls-bolt", "TLS: Bolt 1 KB", "Bolt to Bolt, 1 KB echo"+toClients, on(boltHop, false), inFlight, 1<<10, 0),
+		busy("tls-bolt-both", "TLS on both sides: Bolt 1 KB", "Bolt to Bolt, 1 KB echo"+everywhere, on(boltHop, true), inFlight, 1<<10, 0),
+		shaking("tls-full", "TLS: full handshakes", "with a full handshake", false),
+		shaking("tls-resumed", "TLS: resumed handshakes", "resuming the session of one before", true),
+	}
+	for _, s := range all {
+		s.group = tlsGroup
+	}
+	return all
+}
 
 // growth returns the scenarios in which Sideloop is set beside itself. Requests
 // come at a rate where what grows would change how many share a read or a write:
@@ -125,8 +165,8 @@ func growth() []*scenario {
 		grown.name = "grown"
 		return &scenario{
 			id: id, name: "Growth: " + name, hops: boltHop, connections: connections, inFlight: inFlight, body: 1 << 10, rate: rate,
-			sizes: []size{{name: "before"}, grown},
-			what:  "Bolt to Bolt, 1 KB echo, " + what,
+			sizes: []size{{name: "before"}, grown}, group: growthGroup,
+			what: "Bolt to Bolt, 1 KB echo, " + what,
 		}
 	}
 	atRate := fmt.Sprintf("open loop of %d requests per second", growthRate)
@@ -144,13 +184,13 @@ func growth() []*scenario {
 }
 
 // selectScenarios returns the named scenarios in the order of allScenarios;
-// without names, all but those of growth.
+// without names, all that are of no group.
 func selectScenarios(ids []string) ([]*scenario, error) {
 	all := allScenarios()
 	if len(ids) == 0 {
-		return slices.DeleteFunc(all, func(s *scenario) bool { return len(s.sizes) > 0 }), nil
+		return slices.DeleteFunc(all, func(s *scenario) bool { return s.group != "" }), nil
 	}
-	known := []string{growthGroup}
+	known := []string{growthGroup, tlsGroup}
 	for _, s := range all {
 		known = append(known, s.id)
 	}
@@ -160,14 +200,14 @@ func selectScenarios(ids []string) ([]*scenario, error) {
 		}
 	}
 	return slices.DeleteFunc(all, func(s *scenario) bool {
-		return !slices.Contains(ids, s.id) && (len(s.sizes) == 0 || !slices.Contains(ids, growthGroup))
+		return !slices.Contains(ids, s.id) && (s.group == "" || !slices.Contains(ids, s.group))
 	}), nil
 }
 
 // serves reports whether p takes part.
 func (s *scenario) serves(p *peers.Peer) bool {
 	for _, h := range s.hops {
-		if !p.Carries(h.down, h.up) {
+		if !p.Carries(peers.Hop{Down: h.down, Up: h.up, DownTLS: h.downTLS, UpTLS: h.upTLS}) {
 			return false
 		}
 	}
@@ -177,3 +217,8 @@ func (s *scenario) serves(p *peers.Peer) bool {
 // client and backend are what the ends of the way speak.
 func (s *scenario) client() peers.Protocol  { return s.hops[0].down }
 func (s *scenario) backend() peers.Protocol { return s.hops[len(s.hops)-1].up }
+
+// encrypted tells that there is TLS on some side.
+func (s *scenario) encrypted() bool {
+	return slices.ContainsFunc(s.hops, func(h hop) bool { return h.downTLS || h.upTLS })
+}

@@ -54,6 +54,7 @@ type runner struct {
 	Options
 	machine    *machine
 	dir        string // for configurations and results, removed at the end
+	secrets    string // folder of it with what TLS needs
 	scenarios  []*scenario
 	contenders []contender
 	record     record
@@ -122,7 +123,15 @@ func (r *runner) prepare(ctx context.Context) error {
 	if r.machine, err = newMachine(); err != nil {
 		return err
 	}
-	r.dir, err = os.MkdirTemp("", "loopbench")
+	if r.dir, err = os.MkdirTemp("", "loopbench"); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(r.scenarios, (*scenario).encrypted) {
+		r.secrets = filepath.Join(r.dir, "tls")
+		if err = os.Mkdir(r.secrets, 0o700); err == nil {
+			err = makeCertificates(r.secrets)
+		}
+	}
 	return err
 }
 
@@ -153,7 +162,7 @@ func (r *runner) method() []string {
 		fmt.Sprintf("Median of %s with minimum and maximum; in a round each proxy runs each scenario once, newly started, for %v after %v of warm-up. A ratio is the median of the ratios of the rounds, with the smallest and the largest.",
 			rounds, r.Measure, warmUp),
 		r.machine.describe(),
-		"CPU is the proxy's user and system time by the kernel's account, over requests whose replies were verified. All traffic is on the loopback interface, without TLS and without access logs.",
+		"CPU is the proxy's user and system time by the kernel's account, over requests whose replies were verified. All traffic is on the loopback interface, without access logs and, but where a scenario says so, without TLS.",
 	}
 	if r.repeated > 0 {
 		notes = append(notes, fmt.Sprintf("%d open-loop measurements were repeated because the load generator could not keep its schedule, as when the machine has other work.", r.repeated))

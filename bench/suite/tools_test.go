@@ -61,16 +61,16 @@ func TestSuite(t *testing.T) {
 	var log bytes.Buffer
 	s, err := Run(t.Context(), Options{
 		Rounds: 1, Measure: time.Second, Programs: programs, JSON: kept, Log: &log,
-		Scenarios: []string{"bolt-1k", "h2-get", "idle-bolt", "idle-h2"}, Peers: []string{"sideloop", "relay"},
+		Scenarios: []string{"bolt-1k", "h2-get", "idle-bolt", "idle-h2", "tls-bolt", "tls-resumed"}, Peers: []string{"sideloop", "relay"},
 	})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, &log)
 	}
-	if len(s.Scenarios) != 4 {
+	if len(s.Scenarios) != 6 {
 		t.Fatalf("%d scenarios", len(s.Scenarios))
 	}
 	for _, sc := range s.Scenarios {
-		if len(sc.Bars) != 2 {
+		if want := 2 - strings.Count(sc.Name, "TLS"); len(sc.Bars) != want {
 			t.Errorf("%s: %+v", sc.Name, sc.Bars)
 		}
 		for _, b := range sc.Bars {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 
 	"github.com/sideloop/sideloop/bench/peers"
@@ -52,6 +53,9 @@ func (r *runner) serve(ctx context.Context, w *way, sc *scenario, c *contender) 
 	if !c.HTTP1 {
 		args = []string{"serve", "--protocol", string(sc.backend()), "--address", listen}
 	}
+	if sc.hops[len(sc.hops)-1].upTLS {
+		args = append(args, "--tls-cert", filepath.Join(r.secrets, peers.CertificateFile), "--tls-key", filepath.Join(r.secrets, peers.KeyFile))
+	}
 	if sc.reply > 0 {
 		args = append(args, "--body", strconv.Itoa(sc.reply))
 	}
@@ -72,7 +76,14 @@ func (r *runner) proxy(ctx context.Context, w *way, c *contender, h hop) error {
 	if err != nil {
 		return err
 	}
-	cmd, err := c.Command(c.program, dir, peers.Hop{Listen: address, Target: w.address, Down: h.down, Up: h.up, Size: c.size.Size})
+	if h.downTLS || h.upTLS {
+		if err := os.CopyFS(dir, os.DirFS(r.secrets)); err != nil {
+			return err
+		}
+	}
+	cmd, err := c.Command(c.program, dir, peers.Hop{
+		Listen: address, Target: w.address, Down: h.down, Up: h.up, DownTLS: h.downTLS, UpTLS: h.upTLS, Size: c.size.Size,
+	})
 	if err != nil {
 		return err
 	}

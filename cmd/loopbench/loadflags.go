@@ -28,6 +28,9 @@ type loadFlags struct {
 	PID            []int         `name:"pid" help:"A process whose CPU time and memory to measure along; may be repeated."`
 	Timeout        time.Duration `help:"How long a request may take." default:"10s"`
 	ConnectTimeout time.Duration `help:"How long connecting may take." default:"3s"`
+	TLSCA          string        `name:"tls-ca" help:"Encrypt with TLS and hold the target's certificate against these authorities." placeholder:"FILE"`
+	TLSResume      bool          `name:"tls-resume" help:"Resume TLS sessions when connecting again."`
+	PerConnection  int           `help:"Close each connection after so many requests and make another." placeholder:"N"`
 	Name           string        `help:"The result's name in charts and comparisons; the target by default."`
 }
 
@@ -36,7 +39,11 @@ func (f *loadFlags) options() (load.Options, error) {
 	o := load.Options{
 		Target: f.Target, Protocol: f.Protocol, Connections: f.Connections, InFlight: f.InFlight, Body: f.Body,
 		Headers: f.Header, Service: f.Service, Method: f.Method, Path: f.Path, WarmUp: f.WarmUp, Loops: f.Loops,
-		PIDs: f.PID, ConnectTimeout: f.ConnectTimeout, RequestTimeout: f.Timeout, Name: f.Name,
+		PIDs: f.PID, ConnectTimeout: f.ConnectTimeout, RequestTimeout: f.Timeout, Name: f.Name, PerConnection: f.PerConnection,
+	}
+	var err error
+	if o.TLS, err = f.tls(); err != nil {
+		return o, err
 	}
 	switch f.Reply {
 	case "", "echo":

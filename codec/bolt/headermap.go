@@ -2,7 +2,10 @@
 
 package bolt
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // nullLength is the length that stands for a null key or value.
 const nullLength = 0xFFFFFFFF
@@ -120,6 +123,23 @@ func (m HeaderMap) Get(key string) ([]byte, bool) {
 		i = end
 	}
 	return nil, false
+}
+
+// Has tells whether a key is there, in whatever case. key is in lower case.
+func (m HeaderMap) Has(key []byte) bool {
+	for i := 0; i < len(m); {
+		value := m.skip(i)
+		if value < 0 {
+			return false
+		}
+		if value-i == 4+len(key) && !m.null(i) && bytes.EqualFold(m[i+4:value], key) {
+			return true
+		}
+		if i = m.skip(value); i < 0 {
+			return false
+		}
+	}
+	return false
 }
 
 // null tells that the string that begins at i is null.

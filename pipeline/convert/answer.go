@@ -17,11 +17,13 @@ type editors struct {
 }
 
 // Editor is the loop's editor of heads of a protocol.
-func (c *Converter) Editor(p codec.Protocol) codec.Editor {
+func (c *Converter) Editor(p codec.Protocol) codec.Editor { return c.editors.of(p) }
+
+func (e *editors) of(p codec.Protocol) codec.Editor {
 	if p == codec.Bolt {
-		return &c.editors.bolt
+		return &e.bolt
 	}
-	return &c.editors.http2
+	return &e.http2
 }
 
 // Answer returns the reply of a route that asks no host: a status in HTTP's

@@ -23,6 +23,7 @@ type Converter struct {
 	local    localBuilder
 	view     boltView
 	editors  editors
+	arrivals editors // of requests as they arrive
 	memo     memo
 	// authority is the latest head of WithAuthority that is not remembered.
 	authority http2.Head

@@ -20,6 +20,8 @@ import (
 // An entry that stands here whole although a field could carry it, a named
 // field that is missing, and a field that no entry names although its name is
 // that of an entry are all refused: they would let one request mean two things.
+// No entry is of CertHeader, which the next proxy takes away or gives another
+// value: it crosses as a field in lower case, or not at all.
 
 // carriage is how a pair crosses HTTP/2.
 type carriage uint8
@@ -88,6 +90,9 @@ func appendDescription(dst []byte, h *bolt.Head) []byte {
 			break
 		}
 		m = rest
+		if equalLower(p.Key, certHeader) {
+			continue
+		}
 		if len(dst) > start {
 			dst = append(dst, ',')
 		}
@@ -197,7 +202,7 @@ func cutEntry(b []byte) (entry, rest []byte) {
 // entry adds the pair of one entry.
 func (m *mapBuilder) entry(fields []hpack.Field, entry []byte) bool {
 	p, how, ok := m.parse(entry)
-	if !ok {
+	if !ok || equalLower(p.Key, certHeader) {
 		return false
 	}
 	for i := range fields {

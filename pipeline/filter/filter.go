@@ -85,6 +85,9 @@ type Call struct {
 	Length int64
 	// Peer is the client's address; it is not valid where it has none.
 	Peer netip.Addr
+	// Names are the alternative names of the client's certificate, none unless
+	// it was verified.
+	Names []string
 	// Now is loop time.
 	Now int64
 	// Route and Cluster are set once the request is routed.

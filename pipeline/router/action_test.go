@@ -90,7 +90,7 @@ func TestCookieIsMade(t *testing.T) {
 // TestActionsAllocateNothing: all that a route decides per request.
 func TestActionsAllocateNothing(t *testing.T) {
 	table := compile(t, config.VirtualHost{Domains: []string{"*"}, Routes: []config.Route{{
-		Match: config.Match{Kind: config.MatchPrefix, Prefix: "/", Variables: []config.VariableMatch{{Name: "downstream_remote_address", Value: "^1", Compare: config.CompareRegex}},
+		Match: config.Match{Kind: config.MatchPrefix, Prefix: "/", Variables: []config.VariableMatch{{Name: "downstream_remote_address", Value: "^1", Compare: config.CompareRegex}, {Name: "downstream_peer_uri_san", Value: "spiffe://mesh/client"}},
 			Query: []config.HeaderMatch{{Name: "q", Compare: config.CompareRange, Most: 9}}},
 		Action: config.Action{
 			ClusterVariable: "Http2_request_arg_q", Hash: []config.HashPolicy{{SourceIP: true}},
@@ -130,6 +130,13 @@ func (nothing) End() (codec.Head, codec.Reason) { return nil, codec.ReasonNone }
 
 // peer is a connection by its addresses.
 type peer struct{ remote, local net.Addr }
+
+func (p peer) AppendSecurity(b []byte, v config.VariableKind) []byte {
+	if v == config.VariablePeerURI {
+		b = append(b, "spiffe://mesh/client"...)
+	}
+	return b
+}
 
 func (p peer) RemoteAddr() net.Addr { return p.remote }
 func (p peer) LocalAddr() net.Addr  { return p.local }

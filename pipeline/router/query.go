@@ -27,10 +27,13 @@ type (
 	classed interface{ ClassName() []byte }
 )
 
-// Peer is a connection by its addresses.
+// Peer is a connection by its addresses and by what TLS has found.
 type Peer interface {
 	RemoteAddr() net.Addr
 	LocalAddr() net.Addr
+	// AppendSecurity appends the value of a variable of TLS: nothing where it
+	// has none.
+	AppendSecurity(b []byte, v config.VariableKind) []byte
 }
 
 // Query is a request together with what is known of where it came from. A loop
@@ -47,6 +50,8 @@ type Query struct {
 	Reply   codec.Head
 
 	room [addressSize]byte
+	// text is room for what has no bound of its own.
+	text []byte
 }
 
 // addressSize is room for any IP address with zone and port, and for a status.
@@ -97,6 +102,9 @@ func (q *Query) Value(v *config.Variable) (value []byte, ok bool) {
 		value = q.local()
 	case config.VariableProtocol:
 		value = append(q.room[:0], protocolName(q.Protocol)...)
+	case config.VariableTLSVersion, config.VariableTLSCipher, config.VariableServerName, config.VariablePeerSubject,
+		config.VariablePeerIssuer, config.VariablePeerSerial, config.VariablePeerURI, config.VariablePeerDNS, config.VariablePeerFingerprint:
+		value = q.security(v.Kind)
 	case config.VariableCluster:
 		value = append(q.room[:0], q.Cluster...)
 	case config.VariableStatus:
@@ -161,6 +169,15 @@ func (q *Query) local() []byte {
 		return nil
 	}
 	return q.address(q.Peer.LocalAddr())
+}
+
+// security is what TLS has found of the client's connection.
+func (q *Query) security(v config.VariableKind) []byte {
+	if q.Peer == nil {
+		return nil
+	}
+	q.text = q.Peer.AppendSecurity(q.text[:0], v)
+	return q.text
 }
 
 // source is the client's address without its port.
