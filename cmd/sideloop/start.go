@@ -49,6 +49,7 @@ func (s *startCommand) Run() error {
 		return err
 	}
 	defer r.close()
+	server.ReleaseImage()
 	return r.wait()
 }
 
