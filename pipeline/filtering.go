@@ -44,7 +44,7 @@ func (e *exchange) enterFilters(view filter.View, h codec.Head) codec.Reason {
 	e.filtering, f.exchange, f.filters = f, e, e.conn.filters
 	c := &f.call
 	f.filters.Begin(c)
-	c.Head, c.Bolt, c.Length, c.Peer, c.Now = view, e.from == codec.Bolt, h.BodyLength(), e.conn.peer, e.worker.loop.Now()
+	c.Head, c.Bolt, c.Length, c.Peer, c.Now = view, e.from == codec.Bolt, h.BodyLength(), e.conn.rare.peer, e.worker.loop.Now()
 	return f.answered(f.filters.Request(c))
 }
 
