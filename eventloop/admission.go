@@ -35,6 +35,9 @@ var errNotOpened = errors.New("the connection could not be registered with its l
 // is not on a loop.
 func (a *admission) enroll(nc net.Conn) error {
 	a.local, a.remote = detachAddr(nc.LocalAddr()), detachAddr(nc.RemoteAddr())
+	if a.listener != nil {
+		a.local = a.listener.usualAddr(a.local)
+	}
 	_, a.unix = nc.(*net.UnixConn)
 	result, err := a.loop.poll.engine.Enroll(gnet.NewContext(context.Background(), a), nc)
 	if err != nil {

@@ -40,7 +40,7 @@ func (c *Conn) Close() {
 	c.paused = false
 	c.dropInput()
 	c.progress = false
-	c.loop.Schedule(&c.timer, DrainTimeout)
+	c.endIn(DrainTimeout)
 	c.markDirty()
 }
 
@@ -71,7 +71,7 @@ func (c *Conn) sendFIN() {
 		return
 	}
 	c.phase = phaseLingering
-	c.loop.Schedule(&c.timer, LingerTimeout)
+	c.endIn(LingerTimeout)
 }
 
 // writeFailed follows an error of write. What the peer sent before it went, such
@@ -85,7 +85,16 @@ func (c *Conn) writeFailed(err error) {
 	}
 	c.broken, c.blocked = true, false
 	c.cause, c.err = causeOf(err), err
-	c.loop.Schedule(&c.timer, LingerTimeout)
+	c.endIn(LingerTimeout)
+}
+
+// endIn gives a connection that is about to end a limit. Most connections never
+// have one, so an open connection has no timer.
+func (c *Conn) endIn(d time.Duration) {
+	if c.timer == nil {
+		c.timer = &Timer{Expire: (*connTimer)(c)}
+	}
+	c.loop.Schedule(c.timer, d)
 }
 
 // connTimer is a Conn in its role as the Expirer of its own timer.
@@ -97,7 +106,7 @@ func (t *connTimer) OnTimer(int64) {
 	switch {
 	case c.phase == phaseClosing && c.progress:
 		c.progress = false
-		c.loop.Schedule(&c.timer, DrainTimeout)
+		c.endIn(DrainTimeout)
 	case c.phase == phaseClosing:
 		c.reset(CauseStalled, nil)
 	default:
@@ -209,7 +218,9 @@ func (c *Conn) end(cause Cause, err error) {
 	c.phase, c.cause, c.err = phaseEnded, cause, err
 	c.blocked, c.paused = false, false
 	c.unwatch()
-	c.timer.Stop()
+	if c.timer != nil {
+		c.timer.Stop()
+	}
 	c.dropOutput()
 	c.dropInput()
 	if c.tls != nil {

@@ -282,7 +282,7 @@ func TestClosingIsBounded(t *testing.T) {
 			for len(s.ended) == 0 {
 				onLoop(t, l, func() any {
 					if conn.phase != phaseEnded {
-						l.Schedule(&conn.timer, 0)
+						l.Schedule(conn.timer, 0)
 					}
 					return nil
 				})

@@ -76,7 +76,7 @@ type Conn struct {
 	tls      *wire  // nil in plain text, and once the connection has ended
 	hello    *Hello // nil in plain text
 	notice   Task
-	timer    Timer // of closing, lingering and broken connections
+	timer    *Timer // of a closing, lingering or broken connection; else nil
 	listener *Listener
 	local    net.Addr
 	remote   net.Addr

@@ -84,11 +84,11 @@ func (l *Loop) open(gc gnet.Conn, a *admission) {
 	}
 	c.unix = a.unix
 	c.notice.Runner = (*connNotice)(c)
-	c.timer.Expire = (*connTimer)(c)
 	l.table.add(c)
 	l.stats.Opened++
 	l.stats.Conns++
 	gc.SetContext(c)
+	l.poll.lighten(gc)
 	a.opened = true
 	if a.wire != nil {
 		c.secure(a.wire, a.hello)

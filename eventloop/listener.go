@@ -62,6 +62,7 @@ type Listener struct {
 	file      socketFile
 	log       *slog.Logger
 	conns     atomic.Int64
+	latest    atomic.Pointer[net.TCPAddr] // that a connection was accepted at
 	refused   atomic.Uint64
 	exhausted chan struct{} // an enrolment found the process out of resources
 	quit      chan struct{}
@@ -341,6 +342,20 @@ func (ln *Listener) secure(t *ServerTLS, nc net.Conn) {
 			ln.failed(err)
 		}
 	}()
+}
+
+// usualAddr returns the address that the previous connection was accepted at where
+// it is the same, as it mostly is: connections need not have one each.
+func (ln *Listener) usualAddr(local net.Addr) net.Addr {
+	a, ok := local.(*net.TCPAddr)
+	if !ok {
+		return local
+	}
+	if last := ln.latest.Load(); last != nil && last.Port == a.Port && last.Zone == a.Zone && last.IP.Equal(a.IP) {
+		return last
+	}
+	ln.latest.Store(a)
+	return a
 }
 
 func (ln *Listener) drop(nc net.Conn) {

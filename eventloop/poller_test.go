@@ -55,6 +55,25 @@ func TestOtherGnetIsRefused(t *testing.T) {
 	}
 }
 
+// A connection's fields are looked for, too.
+func TestOtherConnIsRefused(t *testing.T) {
+	type address interface{ Network() string }
+	for want, c := range map[string]gnet.Conn{
+		"not a pointer":    otherConn{},
+		"no field remote ": &otherConn{},
+		"no field localAddr": &struct {
+			gnet.Conn
+			remote    address
+			localAddr int
+		}{},
+	} {
+		err := new(poller).findAddresses(c)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
 func TestOptions(t *testing.T) {
 	for _, o := range []Options{{Loops: -1}, {Loops: LoopsMax + 1}, {ReadBuffer: -1}, {ReadBuffer: 100}, {ReadBuffer: 1 << 30}} {
 		if r, err := Start(o); err == nil {

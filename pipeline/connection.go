@@ -22,10 +22,8 @@ type connection struct {
 	protocol codec.Protocol
 	// traffic is the chain's of this loop.
 	traffic *stats.Traffic
-	// filters are nil where the listener has none; peer and names are for them.
+	// filters are nil where the listener has none.
 	filters *filter.Instances
-	peer    netip.Addr
-	names   []string
 	// observers are nil where nobody observes; number is for them.
 	observers *observers
 	number    uint64
@@ -33,9 +31,8 @@ type connection struct {
 	// streamIdle is the protocol's bound on exchanges without progress.
 	streamIdle time.Duration
 	// parcels is the session where its requests may take the lane, else nil.
-	parcels  codec.ParcelServer
-	prefix   []byte // first bytes that do not tell the protocol yet
-	original []byte // see originalDst
+	parcels codec.ParcelServer
+	rare    *rarely // nil while there is nothing in it
 
 	active   int64 // loop time of the last bytes
 	draining bool
@@ -45,9 +42,26 @@ type connection struct {
 
 	departure *departure // nil unless the process is being replaced
 
-	tick, idle eventloop.Timer
+	timer      eventloop.Timer // of the session's tick and the idle timeout
+	tickAt     int64           // when the session is to be ticked, or has to be known; 0 for never
 	task       eventloop.Task
 	prev, next *connection
+}
+
+// rarely is what few connections need, or need for long.
+type rarely struct {
+	prefix   []byte     // first bytes that do not tell the protocol yet
+	original []byte     // see originalDst
+	peer     netip.Addr // for filters
+	names    []string   // for filters
+}
+
+// rarely returns the connection's own.
+func (c *connection) rarely() *rarely {
+	if c.rare == nil {
+		c.rare = new(rarely)
+	}
+	return c.rare
 }
 
 // connections is a worker's downstream connections.
@@ -79,11 +93,12 @@ func (l *connections) remove(c *connection) {
 // it before.
 func newConnection(w *Worker, ec *eventloop.Conn, chain *Chain, known *Server) *connection {
 	c := &connection{worker: w, chain: chain, conn: ec, active: w.loop.Now()}
-	c.tick.Expire, c.idle.Expire = (*sessionTick)(c), c
+	c.timer.Expire = c
 	c.task.Runner = c
 	c.traffic = chain.Meter.Loop(w.loop.Index())
 	if c.filters = chain.Filters.Loop(w.loop.Index()); c.filters != nil {
-		c.peer, c.names = peerOf(ec), provenNames(ec.Hello())
+		r := c.rarely()
+		r.peer, r.names = peerOf(ec), provenNames(ec.Hello())
 	}
 	if c.observers = chain.Observers.loop(w.loop.Index()); c.observers != nil {
 		c.number = w.numberConnection()
@@ -94,7 +109,7 @@ func newConnection(w *Worker, ec *eventloop.Conn, chain *Chain, known *Server) *
 	}
 	w.conns.add(c)
 	w.stats.Add(stats.DownstreamConnections)
-	w.loop.Schedule(&c.idle, chain.IdleTimeout)
+	w.loop.Schedule(&c.timer, chain.IdleTimeout)
 	if known != nil {
 		c.serve(known)
 	} else if len(chain.Servers) == 1 {
@@ -102,7 +117,7 @@ func newConnection(w *Worker, ec *eventloop.Conn, chain *Chain, known *Server) *
 	} else if s := chain.negotiated(ec.Hello()); s != nil {
 		c.serve(s)
 	} else {
-		w.loop.Schedule(&c.tick, chain.DetectTime)
+		c.TickIn(chain.DetectTime)
 	}
 	if w.draining || chain.Retired.Load() {
 		c.drain()
@@ -142,17 +157,20 @@ func (c *connection) OnData(_ *eventloop.Conn, b []byte) int {
 // detect picks the session by the first bytes. It is false while they do not
 // suffice, in which case they are kept, and when no protocol claims them.
 func (c *connection) detect(b []byte) bool {
-	kept := len(c.prefix)
-	c.prefix = append(c.prefix, b[:min(len(b), detectLimit-kept)]...)
+	first := c.rarely()
+	kept := len(first.prefix)
+	first.prefix = append(first.prefix, b[:min(len(b), detectLimit-kept)]...)
 	more := false
 	for i := range c.chain.Servers {
-		switch c.chain.Servers[i].Detect(c.prefix) {
+		switch c.chain.Servers[i].Detect(first.prefix) {
 		case Yes:
-			c.tick.Stop()
+			c.tickAt = 0
 			c.serve(&c.chain.Servers[i])
 			// Fewer bytes than any frame has: nothing that could pause.
-			c.session.Feed(c.prefix[:kept], c.active)
-			c.prefix = nil
+			c.session.Feed(first.prefix[:kept], c.active)
+			if first.prefix = nil; c.filters == nil {
+				c.rare = nil
+			}
 			return true
 		case More:
 			more = true
@@ -162,7 +180,7 @@ func (c *connection) detect(b []byte) bool {
 		const word = "unknown_protocol"
 		c.Glitch(word)
 		if kept > 0 {
-			b = c.prefix
+			b = first.prefix
 		}
 		c.Malformed(word, b, 0, detectLimit)
 		c.Shut(codec.ProtocolError)
@@ -219,8 +237,7 @@ func (c *connection) close(r codec.Reason) {
 		return
 	}
 	c.closed = true
-	c.tick.Stop()
-	c.idle.Stop()
+	c.timer.Stop()
 	if c.session != nil {
 		c.session.Close(r)
 	}
@@ -270,7 +287,12 @@ func (c *connection) Shut(r codec.Reason) {
 func (c *connection) Released() {}
 
 // TickIn implements codec.Owner.
-func (c *connection) TickIn(d time.Duration) { c.worker.loop.ScheduleSooner(&c.tick, d) }
+func (c *connection) TickIn(d time.Duration) {
+	if at := c.worker.loop.Now() + int64(d); c.tickAt == 0 || at < c.tickAt {
+		c.tickAt = at
+	}
+	c.worker.loop.ScheduleSooner(&c.timer, d)
+}
 
 // Glitch implements codec.Owner.
 func (c *connection) Glitch(word string) { c.worker.stats.Glitch(word) }
@@ -283,26 +305,44 @@ func (c *connection) Malformed(word string, message []byte, at, clear int) {
 	s.Listener, s.Peer = c.chain.Listener, c.conn.RemoteAddr()
 }
 
-// OnTimer implements eventloop.Expirer for the idle timeout.
+// OnTimer implements eventloop.Expirer: whichever of tick and idle timeout is due,
+// and the timer for the next.
 func (c *connection) OnTimer(now int64) {
+	if c.tickAt != 0 && now >= c.tickAt {
+		c.tickAt = 0
+		c.sessionTick(now)
+	}
+	if c.closed {
+		return
+	}
+	if !c.draining {
+		if left := c.idleFor(now); left > 0 {
+			c.worker.loop.ScheduleSooner(&c.timer, time.Duration(left))
+		} else {
+			c.drain()
+		}
+	}
+	if c.tickAt != 0 {
+		c.worker.loop.ScheduleSooner(&c.timer, time.Duration(c.tickAt-now))
+	}
+}
+
+// idleFor is what is left of the time that the connection may have nothing to do.
+func (c *connection) idleFor(now int64) int64 {
 	limit := int64(c.chain.IdleTimeout)
+	if left := c.active + limit - now; left > 0 {
+		return left
+	}
 	if c.session != nil && c.session.Active() > 0 {
 		c.active = now
 	}
-	if left := c.active + limit - now; left > 0 {
-		c.worker.loop.Schedule(&c.idle, time.Duration(left))
-		return
-	}
-	c.drain()
+	return c.active + limit - now
 }
 
-// sessionTick is the connection as the Expirer of its session's ticks, and
-// before that of the time that it has to show its protocol.
-type sessionTick connection
-
-// OnTimer implements eventloop.Expirer.
-func (t *sessionTick) OnTimer(now int64) {
-	switch c := (*connection)(t); {
+// sessionTick is what the session asked for, or before there is one the end of the
+// time that the connection has to show its protocol.
+func (c *connection) sessionTick(now int64) {
+	switch {
 	case c.closed || c.shut:
 	case c.session == nil:
 		c.Glitch("unknown_protocol")

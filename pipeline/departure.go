@@ -114,11 +114,11 @@ func (w *Worker) Departed(p *Transfer, moved bool) {
 	}
 	c.departure.stage = stageStays
 	c.active = w.loop.Now()
-	w.loop.Schedule(&c.idle, c.chain.IdleTimeout)
-	if c.session != nil {
-		w.loop.Schedule(&c.tick, 0)
+	w.loop.Schedule(&c.timer, c.chain.IdleTimeout)
+	if c.tickAt = 0; c.session != nil {
+		c.TickIn(0)
 	} else {
-		w.loop.Schedule(&c.tick, c.chain.DetectTime)
+		c.TickIn(c.chain.DetectTime)
 	}
 	c.conn.Thaw()
 }
@@ -151,8 +151,7 @@ func (c *connection) depart(may bool) *Transfer {
 	case stageFrozen:
 		if p := c.transfer(may); p != nil {
 			d.stage = stageSent
-			c.tick.Stop()
-			c.idle.Stop()
+			c.timer.Stop()
 			return p
 		}
 		if now >= d.until {
@@ -171,7 +170,10 @@ func (c *connection) transfer(may bool) *Transfer {
 	if !may || !c.conn.Still() {
 		return nil
 	}
-	early := c.prefix
+	var early []byte
+	if c.rare != nil {
+		early = c.rare.prefix
+	}
 	if s, ok := c.session.(codec.PortableSession); ok {
 		if early, ok = s.Partial(); !ok {
 			return nil

@@ -30,11 +30,15 @@ func (e *exchange) aim(h convert.View) codec.Reason {
 // originalDst is where the client's connection was headed, as "ip:port", empty
 // where that is not known. The kernel is asked once.
 func (c *connection) originalDst() []byte {
-	if c.original == nil && c.chain.OriginalDst {
-		c.original = []byte{}
+	if !c.chain.OriginalDst {
+		return nil
+	}
+	r := c.rarely()
+	if r.original == nil {
+		r.original = []byte{}
 		if a, ok := c.conn.OriginalDst(); ok {
-			c.original = a.AppendTo(c.original)
+			r.original = a.AppendTo(r.original)
 		}
 	}
-	return c.original
+	return r.original
 }

@@ -45,7 +45,7 @@ func (e *exchange) enterFilters(view filter.View, h codec.Head) codec.Reason {
 	c := &f.call
 	f.filters.Begin(c)
 	c.Head, c.Bolt, c.Length, c.Now = view, e.from == codec.Bolt, h.BodyLength(), e.worker.loop.Now()
-	c.Peer, c.Names = e.conn.peer, e.conn.names
+	c.Peer, c.Names = e.conn.rare.peer, e.conn.rare.names
 	return f.answered(f.filters.Request(c))
 }
 

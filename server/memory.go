@@ -74,6 +74,7 @@ func (r *returner) look() {
 	}
 	debug.FreeOSMemory()
 	r.done, _ = r.read()
+	ReleaseImage()
 }
 
 // read returns the cycles so far and the heap that the system has given.

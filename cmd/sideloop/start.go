@@ -50,6 +50,7 @@ func (s *startCommand) Run() error {
 		return err
 	}
 	defer r.close()
+	server.ReleaseImage()
 	return r.wait()
 }
 
@@ -247,9 +248,9 @@ func (r *run) reload() {
 }
 
 // gcPercent is how much garbage the heap may hold, in percent of what lives, where
-// the environment does not say. Serving makes almost none, so that half of Go's
+// the environment does not say. Serving makes almost none, so that a quarter of Go's
 // default costs no time, and every idle connection is cheaper.
-const gcPercent = 50
+const gcPercent = 25
 
 // printProblems tells of what does not keep the proxy from starting, such as the
 // unknown keys that files in the wild have, and of what does.

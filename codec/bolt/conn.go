@@ -57,7 +57,7 @@ type conn struct {
 	limits *Limits
 	role   role
 
-	head  Head          // of the frame being delivered
+	head  *Head         // of the frame being delivered; one for the loop
 	part  *codec.Buffer // the beginning of a frame whose rest is to come
 	since int64         // when part began, 0 when the clock is to start anew
 	body  incoming
@@ -89,10 +89,22 @@ type conn struct {
 
 func (c *conn) init(sink codec.Sink, owner codec.Owner, mem *codec.Memory, l *Limits) {
 	c.sink, c.owner, c.mem, c.limits = sink, owner, mem, l
+	c.head = headOf(mem)
 	c.holding.Holder = c
 	c.tick = tickNone
 	c.version = V1
 	c.beats.left = l.HeartbeatBurst
+}
+
+// headOf is the loop's head for the frame that one of its sessions delivers, of
+// which there is one at a time.
+func headOf(m *codec.Memory) *Head {
+	h, _ := m.Shared[codec.Bolt].(*Head)
+	if h == nil {
+		h = new(Head)
+		m.Shared[codec.Bolt] = h
+	}
+	return h
 }
 
 // Active implements codec.Session.

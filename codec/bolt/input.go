@@ -180,12 +180,12 @@ func (c *conn) reject(b []byte, f fault) {
 		return
 	}
 	c.head.decodeFixed(b)
-	c.role.broken(&c.head, f)
+	c.role.broken(c.head, f)
 }
 
 // frame delivers a whole frame or, when b ends at the head, begins a large one.
 func (c *conn) frame(b []byte, e extent) {
-	h := &c.head
+	h := c.head
 	h.decode(b[:e.head])
 	f := faultNone
 	if e.total > c.limits.MaxFrame {
