@@ -29,7 +29,7 @@ type PrometheusSink struct {
 }
 
 // metricLabels are the labels of docs/METRICS.md.
-var metricLabels = []string{"listener", "cluster", "host", "loop", "reason", "class", "kind", "purpose", "result", "version", "go"}
+var metricLabels = []string{"listener", "cluster", "host", "loop", "path", "reason", "class", "kind", "purpose", "result", "version", "go"}
 
 func (b *builder) metrics(v view) Metrics {
 	var m Metrics
