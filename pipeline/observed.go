@@ -173,6 +173,7 @@ func (e *exchange) tellObservers(r codec.Reason) {
 	if o.replied == 0 && r != codec.ReasonNone && !e.oneWay {
 		n.Status = r.HTTPStatus()
 	}
+	n.Trace, n.TraceID, n.SpanID = nil, nil, nil
 	if f := e.filtering; f != nil && f.call.Trace != nil {
 		n.Trace = f.call.Trace
 		n.TraceID, n.SpanID = n.Trace.IDs()

@@ -3,9 +3,12 @@
 package test
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -117,6 +120,47 @@ func TestTracingNotSampled(t *testing.T) {
 	p.ask("h", "PUT", "/", "")
 	if s := c.one(); s.Name != "PUT" {
 		t.Errorf("a span of %s", s.Name)
+	}
+}
+
+// A line of an access log has the trace and the span of its own request.
+func TestTracingInAccessLogs(t *testing.T) {
+	c := startCollector(t)
+	h2 := startH2Service(t, "127.0.0.1:0", echoH2)
+	path := filepath.Join(t.TempDir(), "log")
+	p := startProxy(t, c.traced(configOf(hop{name: "h", listen: "127.0.0.1:0", down: "Http2", up: "Http2", hosts: []string{h2.address()}, match: anyRequest,
+		listenerKV: fmt.Sprintf(`, "access_logs": [{"log_path": %q, "log_format": "%%trace_id%% %%span_id%%"}]`, path)}), ""))
+	client := newH2Client(t) // of one connection, so that one loop has all lines
+	get := func(b3 string) http.Header {
+		r, err := http.NewRequest("GET", "http://"+p.address("h")+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b3 != "" {
+			r.Header.Set("B3", b3)
+		}
+		reply, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := reply.Body.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return reply.Header
+	}
+	var want string
+	for range 2 {
+		ids := strings.Split(get("").Get("X-Echo-Traceparent"), "-")
+		get("0")
+		want += ids[1] + " " + ids[2] + "\n- -\n"
+	}
+	var got []byte
+	eventually(t, "four lines", func() bool {
+		got, _ = os.ReadFile(path)
+		return bytes.Count(got, []byte("\n")) >= 4
+	})
+	if string(got) != want {
+		t.Errorf("the log has\n%s, want\n%s", got, want)
 	}
 }
 
