@@ -5,6 +5,7 @@ package accesslog
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
@@ -67,7 +68,10 @@ func newDesk(t testing.TB) *desk {
 // end ends the loop and then the files.
 func (d *desk) end() {
 	if d.files != nil {
-		d.reactor.Stop(d.t.Context())
+		// Not the test's context, which has ended when this is a cleanup.
+		if err := d.reactor.Stop(context.Background()); err != nil {
+			d.t.Error(err)
+		}
 		d.files.Close(true)
 		d.files = nil
 	}

@@ -3,6 +3,7 @@
 package pipeline_test
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"testing"
@@ -167,7 +168,7 @@ func newRig(t testing.TB, down, up codec.Protocol, size int, observing ...pipeli
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { reactor.Stop(t.Context()) })
+	t.Cleanup(func() { reactor.Stop(context.Background()) })
 	idle, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

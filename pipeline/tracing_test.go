@@ -3,6 +3,7 @@
 package pipeline_test
 
 import (
+	"context"
 	"log/slog"
 	"testing"
 	"time"
@@ -31,7 +32,7 @@ func (r *traced) filters(t testing.TB, loops []*eventloop.Loop) *filter.Chain {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { r.exporter.Close(t.Context()) })
+	t.Cleanup(func() { r.exporter.Close(context.Background()) })
 	return chain
 }
 
