@@ -28,10 +28,11 @@ if have chromium; then tags="$tags,browser"; else leave_out 'the admin page in a
 if have nghttp && have curl && have openssl; then tags="$tags,tools"; else leave_out 'nghttp, curl and openssl as peers' 'needs nghttp2-client, curl and openssl'; fi
 if have haproxy && have nghttpx && have nginx && have h2o; then tags="$tags,peers"; else leave_out 'other proxies' 'make bench-deps installs them'; fi
 if have systemd-analyze; then tags="$tags,systemd"; else leave_out 'systemd as the reader of its units' 'needs systemd-analyze'; fi
-go test -tags "$tags" -timeout 10m ./...
+# ./test takes longest and mostly waits, so it begins first, beside all others.
+go test -tags "$tags" -timeout 10m ./test ./...
 if have gcc || have clang; then
 	echo '== the same under the race detector'
-	CGO_ENABLED=1 go test -race -tags "$tags" -timeout 15m ./...
+	CGO_ENABLED=1 go test -race -tags "$tags" -timeout 15m ./test ./...
 else
 	leave_out 'race detector' 'needs a C compiler'
 fi
