@@ -15,9 +15,9 @@ import (
 	"github.com/sideloop/sideloop/codec"
 )
 
-// limited is configOf with an overload_manager.
+// limited is configOf with another overload_manager.
 func limited(manager string, text string) string {
-	return strings.Replace(text, `"listeners"`, `"overload_manager": {`+manager+`}, "listeners"`, 1)
+	return strings.Replace(text, unhurried, `"overload_manager": {`+manager+`}`, 1)
 }
 
 // A process that has no memory left refuses requests with what it costs to read

@@ -25,10 +25,10 @@ type provocation struct {
 	protocols string
 	// host is where the request goes; an echo service by default.
 	host func(t *testing.T, protocol string) string
-	// edit changes the hop, filters are those of the listener, and server are
-	// members of the server, each ending with a comma.
+	// edit changes the hop, filters are those of the listener, and limits are the
+	// members of an overload_manager.
 	edit            func(h *hop)
-	filters, server string
+	filters, limits string
 	// ask makes the request, with any that must come before it, and returns the
 	// reason in the reply; askOnce by default. Where the client cannot have one,
 	// it returns that word itself.
@@ -77,7 +77,7 @@ var provocations = []provocation{
 			return askOnce(t, o, protocol)
 		}},
 	{reason: codec.FaultAbort, filters: `{"type": "fault", "config": {"abort": {"percentage": 100, "status": 503}}}`},
-	{reason: codec.Overloaded, server: `"overload_manager": {"max_heap_size_bytes": 1, "stop_accepting_connections": 1},`, ask: askUntilRefused},
+	{reason: codec.Overloaded, limits: `"max_heap_size_bytes": 1, "stop_accepting_connections": 1`, ask: askUntilRefused},
 	{reason: codec.TunnelRefused, protocols: "Http2", ask: func(t *testing.T, o *operated, _ string) string {
 		c := dialFrames(t, o.address("in"))
 		c.send(1, false, plainConnect...)
@@ -256,7 +256,10 @@ func (p *provocation) run(t *testing.T, protocol string) {
 		h.listenerKV = `, "stream_filters": [` + p.filters + `]`
 	}
 	log := filepath.Join(t.TempDir(), "log")
-	text := strings.Replace(configOf(h), `"default_log_path": "stderr", "default_log_level": "ERROR"`, p.server+`"default_log_path": "`+log+`", "default_log_level": "DEBUG"`, 1)
+	text := strings.Replace(configOf(h), `"default_log_path": "stderr", "default_log_level": "ERROR"`, `"default_log_path": "`+log+`", "default_log_level": "DEBUG"`, 1)
+	if p.limits != "" {
+		text = limited(p.limits, text)
+	}
 	if strings.Contains(h.route, "cluster_header") {
 		text = strings.Replace(text, `"cluster_name": "in", "cluster_header"`, `"cluster_header"`, 1)
 	}
