@@ -149,18 +149,18 @@ func (c *Client) stamp(s *stream, h *Head) {
 // out as it is, under an id of this connection. A head that was built may leave
 // version, command and codec to us.
 func (c *Client) requestStamp(h *Head) stamp {
-	st := stampOf(h)
-	st.version, st.ver1 = max(st.version, V1), max(st.ver1, 1)
-	if st.codec == 0 {
-		st.codec = CodecHessian
+	version, codec := max(h.Version, V1), h.Codec
+	if codec == 0 {
+		codec = CodecHessian
 	}
-	if st.typ != TypeOneWay {
-		st.typ = TypeRequest
+	st := stamp{form: formOf(version, max(h.Ver1, 1), codec, h.Switch), command: h.Command, typ: TypeRequest}
+	if h.Type == TypeOneWay {
+		st.typ = TypeOneWay
 	}
 	if st.command == CommandHeartbeat {
 		st.command = CommandRequest
 	}
-	c.version = st.version
+	c.version = version
 	return st
 }
 

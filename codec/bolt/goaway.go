@@ -7,7 +7,7 @@ import "time"
 // sendGoAway tells a client to send no further requests on this connection. It
 // is MOSN's extension: a request without content that gets no answer.
 func (s *Server) sendGoAway() {
-	st := stamp{version: s.version, ver1: 1, typ: TypeRequest, command: CommandGoAway, codec: CodecHessian}
+	st := stamp{form: s.ownForm(), command: CommandGoAway, typ: TypeRequest}
 	s.bare(st, &Head{})
 }
 

@@ -38,7 +38,7 @@ func (c *conn) answerBeat(h *Head) {
 		return
 	}
 	st := stampOf(h)
-	st.typ, st.codec = TypeResponse, CodecHessian
+	st.typ, st.form = TypeResponse, st.form.withCodec(CodecHessian)
 	c.bare(st, &Head{})
 }
 
@@ -66,7 +66,7 @@ func (c *Client) Probe() bool {
 		copy(c.sentBeats[:], c.sentBeats[1:])
 		c.waiting--
 	}
-	st := stamp{id: c.ids.fresh(), version: c.version, ver1: 1, typ: TypeRequest, codec: CodecHessian}
+	st := stamp{id: c.ids.fresh(), form: c.ownForm(), typ: TypeRequest}
 	c.sentBeats[c.waiting] = st.id
 	c.waiting++
 	c.bare(st, &Head{TimeoutMS: heartbeatTimeoutMS})

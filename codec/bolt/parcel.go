@@ -9,34 +9,6 @@ var (
 	_ codec.ParcelClient = (*Client)(nil)
 )
 
-// replyStamp is the stamp of the reply to the request that h heads: in its version
-// and with its id and switches.
-func replyStamp(h *Head) stamp {
-	st := stampOf(h)
-	st.typ, st.command = TypeResponse, CommandResponse
-	return st
-}
-
-// pack puts a reply's stamp, whose type and command are always the same, into one
-// word.
-func (st stamp) pack() uint64 {
-	return uint64(st.id) | uint64(st.version)<<32 | uint64(st.ver1)<<40 | uint64(st.codec)<<48 | uint64(st.flags)<<56
-}
-
-func unpack(v uint64) stamp {
-	return stamp{
-		id: uint32(v), version: byte(v >> 32), ver1: byte(v >> 40), codec: byte(v >> 48), flags: byte(v >> 56),
-		typ: TypeResponse, command: CommandResponse,
-	}
-}
-
-// recode has a reply state the serialisation of its head, if that has one.
-func (st *stamp) recode(h *Head) {
-	if h.Codec != 0 {
-		st.codec = h.Codec
-	}
-}
-
 // offer gives a request to an acceptor that takes parcels. It is false where a
 // stream is to be made of it.
 func (s *Server) offer(h *Head, content []byte) bool {

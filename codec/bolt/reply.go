@@ -18,7 +18,7 @@ func (c *conn) reply(st stamp, r codec.Reason) {
 	word := r.String()
 	pair := 4 + len(codec.ReasonHeader) + 4 + len(word)
 	b := c.putOwn(st, &h, pair)
-	at := fixedSize(st.version, st.typ)
+	at := fixedSize(st.form.version(), st.typ)
 	binary.BigEndian.PutUint32(b[at:], uint32(len(codec.ReasonHeader)))
 	at += 4 + copy(b[at+4:], codec.ReasonHeader)
 	binary.BigEndian.PutUint32(b[at:], uint32(len(word)))
@@ -36,7 +36,7 @@ func (c *conn) bare(st stamp, h *Head) {
 // putOwn makes room for a frame of ours with a header map of the given size,
 // writes its fixed part and returns the whole of it, to be sealed.
 func (c *conn) putOwn(st stamp, h *Head, headers int) []byte {
-	fixed := fixedSize(st.version, st.typ)
+	fixed := fixedSize(st.form.version(), st.typ)
 	size := fixed + headers
 	if st.crc() {
 		size += crcSize
