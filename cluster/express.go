@@ -9,11 +9,14 @@ import (
 )
 
 // Express is the one try of a request that travels as a codec.Parcel: it asks for
-// any host, waits for nothing and is not tried again. The zero value is ready.
+// any host, waits for nothing and is not tried again. Members.Express fills it in.
 type Express struct {
-	try
-	host *Host
-	conn *conn
+	members *Members
+	state   *hostState // of host
+	host    *Host
+	conn    *conn
+	began   int64 // loop time
+	counted bool  // in the cluster's requests in flight
 }
 
 // plain are requests that ask for nothing but a protocol, for policies to look at.
@@ -80,7 +83,9 @@ func (x *Express) Began() int64 { return x.began }
 func (x *Express) End(o Outcome) {
 	s := x.members
 	now := s.manager.loop.Now()
-	s.end(&x.try)
+	if x.counted {
+		s.cluster.usage.requests.release()
+	}
 	x.state.active--
 	if s.cluster.Balancing.Measures() {
 		x.state.judge(o, false, now-x.began, now)
@@ -88,5 +93,14 @@ func (x *Express) End(o Outcome) {
 	s.tried(x.host, x.state, o, time.Duration(now-x.began))
 }
 
+// Leave has x, which is over, refer to nothing any more.
+func (x *Express) Leave() { x.members, x.state, x.host, x.conn = nil, nil, nil, nil }
+
+// Session is where the request went.
+func (x *Express) Session() codec.ParcelClient { return x.conn.parcels }
+
 // Resume makes the try of x that of r, which asked for nothing yet.
-func (r *Request) Resume(x *Express) { r.try, r.host, r.conn = x.try, x.host, x.conn }
+func (r *Request) Resume(x *Express) {
+	r.try = try{members: x.members, state: x.state, counted: x.counted, began: x.began}
+	r.host, r.conn = x.host, x.conn
+}

@@ -19,24 +19,23 @@ import (
 // of it, it becomes the exchange that it would have been, so that what fails
 // does so in one place.
 type express struct {
+	// What the way there and back looks at fits two cache lines, of objects that
+	// are cold by the time the reply comes.
 	codec.Parcel
-	conn *connection // nil between two requests
-	// session is where the request went, nil once the reply has come.
-	session codec.ParcelClient
-	try     cluster.Express
-	route   *router.Route
-	// deadline and patient are those of a clock.
-	deadline int64
+	conn  *connection // nil between two requests
+	try   cluster.Express
+	route *router.Route
 	// due is the loop time at which the timer fires, 0 when it is not pending.
-	due     int64
-	patient bool
+	due int64
 	// observed is what was noted for observers, nil where nobody observes.
 	observed *observed
 
-	timer eventloop.Timer
-	next  *express
-
-	pairs pairs // of the request
+	// deadline and patient are those of a clock.
+	deadline int64
+	patient  bool
+	replied  bool // the reply has come, and is not one to send as it is
+	timer    eventloop.Timer
+	pairs    pairs // of the request
 }
 
 var _ codec.ParcelAcceptor = (*connection)(nil)
@@ -69,7 +68,7 @@ func (c *connection) OnWhole(h codec.Head, body []byte) *codec.Parcel {
 		return nil
 	}
 	w.matched = nil
-	x.conn, x.session, x.route = c, session, route
+	x.conn, x.route = c, route
 	w.stats.Add(stats.DownstreamRequests)
 	w.stats.Add(stats.UpstreamRequests)
 	c.traffic.Begin()
@@ -142,8 +141,8 @@ func (x *express) OnTimer(now int64) {
 // OnReply implements codec.Carrier.
 func (x *express) OnReply(h codec.Head, body []byte) {
 	c := x.conn
-	x.session = nil
 	if !c.parcels.Answer(&x.Parcel, h, body) {
+		x.replied = true
 		(*upstream)(x.exchange()).OnHeaders(h, body, true)
 		return
 	}
@@ -170,9 +169,10 @@ func (x *express) exchange() *exchange {
 	e := w.newExchange()
 	e.conn, e.from, e.to = c, c.protocol, c.protocol
 	e.down = c.parcels.Unfold(&x.Parcel, (*downstream)(e))
-	if x.session != nil {
-		e.up = x.session.Unfold(&x.Parcel, (*upstream)(e))
+	if !x.replied {
+		e.up = x.try.Session().Unfold(&x.Parcel, (*upstream)(e))
 	}
+	x.replied = false
 	e.route, e.cluster, e.members = x.route, x.route.Cluster, x.try.Members()
 	e.request.Protocol, e.request.Receiver, e.request.Waiter = e.to, (*upstream)(e), (*waiting)(e)
 	e.request.Resume(&x.try)
@@ -211,24 +211,23 @@ func (x *express) tellObservers(h codec.Head, body []byte) {
 
 // newExpress returns one that nothing refers to.
 func (w *Worker) newExpress() *express {
-	x := w.freeExpress
-	if x == nil {
-		x = new(express)
+	n := len(w.expresses)
+	if n == 0 {
+		x := new(express)
 		x.Carrier, x.timer.Expire = x, x
 		return x
 	}
-	w.freeExpress = x.next
-	w.spareExpress--
+	x := w.expresses[n-1]
+	w.expresses = w.expresses[:n-1]
 	return x
 }
 
 // recycleExpress takes one back; as many are kept as exchanges.
 func (w *Worker) recycleExpress(x *express) {
 	// An idle one must not keep a configuration that is gone.
-	x.conn, x.session, x.observed, x.route, x.try = nil, nil, nil, nil, cluster.Express{}
-	if w.spareExpress >= spareExchanges {
-		return
+	x.conn, x.route, x.observed = nil, nil, nil
+	x.try.Leave()
+	if len(w.expresses) < spareExchanges {
+		w.expresses = append(w.expresses, x)
 	}
-	x.next, w.freeExpress = w.freeExpress, x
-	w.spareExpress++
 }

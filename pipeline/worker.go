@@ -42,8 +42,7 @@ type Worker struct {
 	spareFilterings int
 	freeAttempts    *attempts
 	spareAttempts   int
-	freeExpress     *express
-	spareExpress    int
+	expresses       []*express // for reuse
 	// scribe notes for observers what they are to know of requests in the lane.
 	scribe exchange
 	// matched is the route of a request that was looked at for the lane and
