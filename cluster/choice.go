@@ -84,6 +84,13 @@ func (c *choice) local(v *view) bool {
 
 func (c *choice) from(k int, v *view) int {
 	v.part, v.panicked = c.group.parts[k], c.group.panicked
+	if len(v.part.hosts) == 1 {
+		// As a sidecar has it: no policy has anything to choose.
+		if !v.Usable(0) {
+			return -1
+		}
+		return int(v.part.hosts[0])
+	}
 	if i := c.policies[k].Choose(v); i >= 0 {
 		return int(v.part.hosts[i])
 	}

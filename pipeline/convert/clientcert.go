@@ -66,7 +66,7 @@ func ChangesClientCert(h codec.Head, rule CertRule) bool {
 
 func hasCert(h codec.Head) bool {
 	if h, ok := h.(*bolt.Head); ok {
-		return h.Map.Has(certHeader)
+		return h.MayHave(CertHeader) && h.Map.Has(certHeader)
 	}
 	_, ok := h.Get(CertHeader)
 	return ok
