@@ -7,6 +7,7 @@ import (
 	"compress/gzip"
 	"io"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +23,10 @@ import (
 // scrapesAtOnce bounds the memory of scrapes; one of a large configuration takes
 // some megabytes while it lasts.
 const scrapesAtOnce = 2
+
+// collectorTime is what Go's collector takes of the CPU, which client_golang
+// leaves out unless it is asked for.
+const collectorTime = `^/cpu/classes/gc/total:cpu-seconds$`
 
 // metrics answers scrapes of Prometheus, for one address. The series of the proxy
 // are written by exposition, those of Go and the process are client_golang's.
@@ -78,7 +83,9 @@ func (m *metrics) process() []*dto.MetricFamily {
 	m.once.Do(func() {
 		m.own = prometheus.NewRegistry()
 		if !m.sink.NoGo {
-			m.own.MustRegister(collectors.NewGoCollector())
+			m.own.MustRegister(collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(
+				collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(collectorTime)},
+			)))
 		}
 		if !m.sink.NoProcess {
 			m.own.MustRegister(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

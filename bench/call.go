@@ -72,6 +72,17 @@ func StatusText(status uint16) (name string, ok bool) {
 	return name, ok
 }
 
+// BoltBeginning is what comes before the content, of n bytes, in a request of
+// head, which is not one-way.
+func BoltBeginning(head *bolt.Head, n uint32) []byte {
+	c := newCall()
+	h := *head
+	h.ContentLength = n
+	c.stream = c.session.Open(c)
+	c.stream.SendHeaders(&h, nil, false)
+	return c.out
+}
+
 // CallBolt sends one request on conn, which nobody else uses meanwhile, and
 // waits for its reply until ctx ends. The request is head, whose id is chosen
 // here and which must not be one-way, with content. conn can be used for further

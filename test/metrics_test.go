@@ -24,7 +24,7 @@ func TestStatsMatcher(t *testing.T) {
 	text := configOf(echoThrough(t, "127.0.0.1:0"))
 	o := operate(t, text)
 	dialBolt(t, o.address("in")).mustCall(t, newBoltRequest(service, nil))
-	all := []string{"sideloop_reads_total", "sideloop_listener_requests_total", "sideloop_host_healthy", "sideloop_hosts_omitted", "go_goroutines", "process_open_fds", "sideloop_loop_turns_total"}
+	all := []string{"sideloop_reads_total", "sideloop_listener_requests_total", "sideloop_host_healthy", "sideloop_hosts_omitted", "go_goroutines", "go_cpu_classes_gc_total_cpu_seconds_total", "process_open_fds", "sideloop_loop_turns_total"}
 	for _, tt := range []struct{ matcher, without string }{
 		{``, ``},
 		{`"exclusion_keys": ["sideloop_reads_total", "go_goroutines"]`, "sideloop_reads_total go_goroutines"},

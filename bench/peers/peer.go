@@ -32,6 +32,8 @@ type Hop struct {
 	// with the certificate that Command finds in its folder.
 	DownTLS, UpTLS bool
 	Size
+	// Admin is where Sideloop answers its admin requests, empty for nowhere.
+	Admin string
 	// AccessLog is where Sideloop writes a line per request, empty for nowhere.
 	AccessLog string
 }
@@ -69,6 +71,8 @@ type Peer struct {
 	// HTTP1 says that the proxy cannot speak HTTP/2 to its backend, which must
 	// be the HTTP/1.1 echo service.
 	HTTP1 bool
+	// Admin says that it has Sideloop's admin server, which a hop can ask for.
+	Admin bool
 	// TLS says that it takes part where there is TLS.
 	TLS bool
 

@@ -56,7 +56,7 @@ func TestConfigurationsNameBothEnds(t *testing.T) {
 func TestSideloopConfiguration(t *testing.T) {
 	for i, h := range [][2]Protocol{{Bolt, Bolt}, {HTTP2, HTTP2}, {Bolt, HTTP2}, {HTTP2, Bolt}, {Bolt, Bolt}, {HTTP2, HTTP2}} {
 		text, err := render("mosn.json.tmpl", "/tmp/x", Hop{
-			Listen: "127.0.0.1:2045", Target: "127.0.0.1:8080", Down: h[0], Up: h[1], DownTLS: i > 3, UpTLS: i > 4,
+			Listen: "127.0.0.1:2045", Target: "127.0.0.1:8080", Down: h[0], Up: h[1], DownTLS: i > 3, UpTLS: i > 4, Admin: []string{"", "127.0.0.1:34901"}[i%2],
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -64,6 +64,9 @@ func TestSideloopConfiguration(t *testing.T) {
 		c, problems := config.Parse("suite.json", text)
 		if len(problems) > 0 {
 			t.Fatalf("%s to %s: %v", h[0], h[1], problems)
+		}
+		if (c.Admin.Address == "127.0.0.1:34901") != (i%2 == 1) {
+			t.Errorf("%s to %s: the admin server is at %q", h[0], h[1], c.Admin.Address)
 		}
 		if (len(c.Server.Listeners[0].TLS) == 1) != (i > 3) || (c.Clusters[0].TLS != nil) != (i > 4) {
 			t.Errorf("%s to %s: TLS is not where it was asked for:\n%s", h[0], h[1], text)
@@ -100,6 +103,7 @@ func TestRenderRefuses(t *testing.T) {
 	}{
 		{"no port to listen on", "missing port", func(h *Hop) string { h.Listen = "127.0.0.1"; return "/tmp" }},
 		{"no port to send to", "missing port", func(h *Hop) string { h.Target = "x"; return "/tmp" }},
+		{"no admin port", "missing port", func(h *Hop) string { h.Admin = "x"; return "/tmp" }},
 		{"a quote", "has a character", func(h *Hop) string { h.Target = `x":1`; return "/tmp" }},
 		{"a space in the folder", "has a character", func(*Hop) string { return "/tmp/a b" }},
 		{"fewer routes than none", "not between", func(h *Hop) string { h.Routes = -1; return "/tmp" }},

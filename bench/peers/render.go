@@ -26,6 +26,7 @@ const maxHosts = 256 * hostsPerSubnet
 type settings struct {
 	Hop
 	ListenHost, ListenPort string
+	AdminHost, AdminPort   string
 	TargetHost, TargetPort string
 	Dir                    string
 	MaxRequests            uint64
@@ -72,6 +73,11 @@ func render(name, dir string, hop Hop) ([]byte, error) {
 	if s.TargetHost, s.TargetPort, err = net.SplitHostPort(hop.Target); err != nil {
 		return nil, err
 	}
+	if hop.Admin != "" {
+		if s.AdminHost, s.AdminPort, err = net.SplitHostPort(hop.Admin); err != nil {
+			return nil, err
+		}
+	}
 	if hop.Routes < 0 || hop.Hosts < 0 || hop.Hosts > maxHosts {
 		return nil, fmt.Errorf("%d routes and %d hosts are not between 0 and %d", hop.Routes, hop.Hosts, maxHosts)
 	}
@@ -79,7 +85,7 @@ func render(name, dir string, hop Hop) ([]byte, error) {
 		s.Decoys = append(s.Decoys, i)
 	}
 	s.Targets = targets(hop.Target, s.TargetPort, hop.Hosts)
-	for _, text := range []string{hop.Listen, hop.Target, dir} {
+	for _, text := range []string{hop.Listen, hop.Target, hop.Admin, dir} {
 		if strings.ContainsAny(text, "\"'\\;{}#, \t\r\n") {
 			return nil, fmt.Errorf("%q has a character that not every configuration can hold", text)
 		}

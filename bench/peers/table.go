@@ -13,7 +13,7 @@ import (
 
 func sideloop() *Peer {
 	return &Peer{
-		ID: "sideloop", Name: "Sideloop", Ours: true, TLS: true,
+		ID: "sideloop", Name: "Sideloop", Ours: true, Admin: true, TLS: true,
 		program: func(p Programs) (string, string) { return given(p.Sideloop, "no binary; make build makes it") },
 		version: []string{"version"}, template: "mosn.json.tmpl",
 		carries: func(Protocol, Protocol) bool { return true },

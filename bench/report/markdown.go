@@ -13,7 +13,8 @@ import (
 )
 
 // Markdown writes the suite as tables: medians with their spread and ratio,
-// then peak memory and added latency where they were measured.
+// then peak memory and added latency where they were measured, and at the end how
+// they stand to the goals.
 func Markdown(w io.Writer, s Suite) error {
 	b := bufio.NewWriter(w)
 	_, _ = fmt.Fprintf(b, "**%s** (%s; %s)\n\n", escape(s.Title), escape(startedText(s.Started)), escape(machine(s.Environment)))
@@ -51,6 +52,13 @@ func Markdown(w io.Writer, s Suite) error {
 	}
 	for _, note := range s.Notes {
 		_, _ = fmt.Fprintf(b, "- %s\n", escape(note))
+	}
+	if len(s.Verdicts) > 0 {
+		_, _ = fmt.Fprint(b, "\n| goal | measured | limit | verdict |\n|---|---|---|---|\n")
+	}
+	for i := range s.Verdicts {
+		v := &s.Verdicts[i]
+		_, _ = fmt.Fprintf(b, "| %s | %s | %s | %s |\n", escape(v.Goal), escape(v.Measured), escape(v.Limit), v.word())
 	}
 	// A bufio.Writer keeps its first error.
 	return b.Flush()

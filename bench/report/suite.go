@@ -17,6 +17,7 @@ type Suite struct {
 	Environment result.Environment
 	Started     time.Time
 	Scenarios   []Scenario
+	Verdicts    []Verdict
 	Notes       []string // versions, methods, caveats: one paragraph each
 }
 
@@ -129,6 +130,9 @@ func WriteSuite(w io.Writer, s Suite) error {
 	p.Sections = append(p.Sections, s.glance())
 	for i := range s.Scenarios {
 		p.Sections = append(p.Sections, s.Scenarios[i].section(fmt.Sprintf("scenario-%d", i+1)))
+	}
+	if len(s.Verdicts) > 0 {
+		p.Sections = append(p.Sections, s.judged())
 	}
 	p.Sections = append(p.Sections, environmentSection(s.Environment))
 	return p.write(w)

@@ -19,6 +19,11 @@ func suite() Suite {
 		Title: "Sideloop and its peers", Started: time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC),
 		Environment: result.Environment{OS: "linux", Kernel: "6.1", Arch: "amd64", CPU: "Some CPU", CPUs: 2},
 		Notes:       []string{"HAProxy 2.6, one thread"},
+		Verdicts: []Verdict{
+			{Goal: "Bolt 1 KB: CPU", Measured: "2.00 µs to 3.00 µs of HAProxy", Limit: "at most 1×", Outcome: Met},
+			{Goal: "added p50", Measured: "60.0 µs", Limit: "at most 50 µs", Outcome: Missed, Doubtful: true},
+			{Goal: "added p99", Measured: NotTold, Limit: "at most 1×"},
+		},
 		Scenarios: []Scenario{
 			{Name: "Bolt 1 KB", Unit: "µs CPU per request", What: "32 connections.", Bars: []Bar{
 				{Name: "Sideloop", Ours: true, Median: 2, Min: 1.9, Max: 2.2, PeakRSS: 12 << 20, Ratio: 1, RatioMin: 1, RatioMax: 1},
@@ -58,6 +63,15 @@ func TestWriteSuite(t *testing.T) {
 	}
 	if row := d.row("scenario-2", "Sideloop"); row != "Sideloop 60.0 µs 80.0 µs 110 µs 1.20 ms" {
 		t.Error(row)
+	}
+	for head, want := range map[string]string{
+		"Bolt 1 KB: CPU": "Bolt 1 KB: CPU 2.00 µs to 3.00 µs of HAProxy at most 1× met",
+		"added p50":      "added p50 60.0 µs at most 50 µs missed ≈",
+		"added p99":      "added p99 not told at most 1× unknown",
+	} {
+		if row := d.row("goals", head); row != want {
+			t.Errorf("%q, want %q", row, want)
+		}
 	}
 	if n := d.count("scenario-1", "rect", ""); n != 3 {
 		t.Error("bars:", n)
@@ -112,6 +126,12 @@ func TestMarkdown(t *testing.T) {
 - HAProxy is missing: it is \| not installed
 - MOSN is missing: MOSN\_BIN names no binary
 - HAProxy 2.6, one thread
+
+| goal | measured | limit | verdict |
+|---|---|---|---|
+| Bolt 1 KB: CPU | 2.00 µs to 3.00 µs of HAProxy | at most 1× | met |
+| added p50 | 60.0 µs | at most 50 µs | missed ≈ |
+| added p99 | not told | at most 1× | unknown |
 `
 	if b.String() != want {
 		t.Errorf("got:\n%s", b.String())

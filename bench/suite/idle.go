@@ -61,8 +61,8 @@ func (r *runner) idle(ctx context.Context, sc *scenario, w *way) (sample, error)
 	return sample{figure: float64(after-before) / float64(sc.connections), rss: float64(peak)}, w.alive()
 }
 
-// settled returns the proxies' resident memory once it has stopped changing,
-// and its peak.
+// settled returns the proxies' anonymous memory once it has stopped changing,
+// and the peak of all that is resident.
 func (w *way) settled(ctx context.Context) (now, peak int64, err error) {
 	tick := time.NewTicker(settleEvery)
 	defer tick.Stop()
@@ -75,11 +75,11 @@ func (w *way) settled(ctx context.Context) (now, peak int64, err error) {
 		}
 		now, peak = 0, 0
 		for _, p := range w.proxies {
-			rss, hwm, err := memory(p.cmd.Process.Pid)
+			anonymous, most, err := memory(p.cmd.Process.Pid)
 			if err != nil {
 				return 0, 0, err
 			}
-			now, peak = now+rss, peak+hwm
+			now, peak = now+anonymous, peak+most
 		}
 		if now != last {
 			last, same = now, 0
@@ -89,17 +89,17 @@ func (w *way) settled(ctx context.Context) (now, peak int64, err error) {
 	return now, peak, nil
 }
 
-// memory reads VmRSS and VmHWM of a process, in bytes.
-func memory(pid int) (rss, peak int64, err error) {
+// memory reads RssAnon and VmHWM of a process, in bytes.
+func memory(pid int) (anonymous, peak int64, err error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, 0, err
 	}
-	rss, peak = field(string(b), "VmRSS:"), field(string(b), "VmHWM:")
-	if rss == 0 || peak == 0 {
+	anonymous, peak = field(string(b), "RssAnon:"), field(string(b), "VmHWM:")
+	if anonymous == 0 || peak == 0 {
 		return 0, 0, fmt.Errorf("process %d states no memory", pid)
 	}
-	return rss, peak, nil
+	return anonymous, peak, nil
 }
 
 // field is the value of a line such as "VmRSS:  123 kB" in bytes, 0 without it.

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sideloop/sideloop/bench/peers"
 	"github.com/sideloop/sideloop/bench/result"
@@ -37,6 +38,7 @@ type sample struct {
 	cpu    float64 // µs per request
 	rss    float64 // peak, bytes, all processes together
 	rate   float64 // requests per second; 0 where none are measured
+	allocs float64 // objects per request, where the collector is looked at
 	tail   string  // why one of the following is not a number: the generator was too late
 	// Latencies in µs.
 	p50, p90, p99, p999 float64
@@ -58,6 +60,9 @@ func (s *sample) text(sc *scenario) string {
 		return fmt.Sprintf("p50 %s, p90 %s, p99 %s, p99.9 %s, %.2f µs CPU per request", told(s.p50), told(s.p90), told(s.p99), told(s.p999), s.cpu)
 	}
 	text := fmt.Sprintf("%.2f %s", s.figure, sc.figure.unit())
+	if sc.figure == collectorPercent {
+		text += fmt.Sprintf(", %.4f allocations per request", s.allocs)
+	}
 	if sc.figure == microsPerRequest {
 		text += fmt.Sprintf(" at %s, p50 %.0f µs", result.PerSecond.Format(s.rate), s.p50)
 	}
@@ -76,9 +81,13 @@ func (f figure) unit() string {
 	case millisPerTransfer:
 		return "ms CPU per transfer"
 	case bytesPerConnection:
-		return "bytes RSS per connection"
+		return "bytes of anonymous memory per connection"
 	case microsPerConnection:
 		return "µs CPU per connection"
+	case peakMegabytes:
+		return "MB peak RSS"
+	case collectorPercent:
+		return "% of the CPU time in the collector"
 	}
 	return "µs CPU per request"
 }
@@ -94,10 +103,17 @@ func (r *runner) measure(ctx context.Context, round int, sc *scenario, c *conten
 		return sample{}, err
 	}
 	defer w.stop()
-	if sc.figure == bytesPerConnection {
+	got := sample{}
+	switch sc.figure {
+	case bytesPerConnection:
 		return r.idle(ctx, sc, w)
+	case peakMegabytes:
+		return r.stall(ctx, sc, w)
+	case collectorPercent:
+		got, err = r.collect(ctx, round, sc, c.ID, w)
+	default:
+		got, err = r.load(ctx, round, sc, c.ID, conns, w)
 	}
-	got, err := r.load(ctx, round, sc, c.ID, conns, w)
 	if dead := w.alive(); dead != nil {
 		return sample{}, dead
 	}
@@ -137,7 +153,7 @@ func (r *runner) arguments(sc *scenario, name, file string, conns int, w *way) [
 	args := []string{
 		"run", w.address, "--name", name, "--protocol", string(sc.client()), "--json", file,
 		"--connections", strconv.Itoa(conns), "--in-flight", strconv.Itoa(sc.inFlight),
-		"--body", strconv.Itoa(sc.body), "--duration", r.Measure.String(), "--warm-up", warmUp.String(),
+		"--body", strconv.Itoa(sc.body), "--duration", r.duration(sc).String(), "--warm-up", warmUp.String(),
 	}
 	if sc.reply > 0 {
 		args = append(args, "--reply", strconv.Itoa(sc.reply))
@@ -163,6 +179,11 @@ func (r *runner) arguments(sc *scenario, name, file string, conns int, w *way) [
 	return args
 }
 
+// duration is the measured time of one run of sc.
+func (r *runner) duration(sc *scenario) time.Duration {
+	return r.Measure * time.Duration(max(sc.times, 1))
+}
+
 // judge turns a run into a sample if it may count.
 func (r *runner) judge(sc *scenario, name string, found *result.Result, proxies int, problem error) (sample, error) {
 	failed, why := uint64(0), []string(nil)
@@ -177,7 +198,7 @@ func (r *runner) judge(sc *scenario, name string, found *result.Result, proxies 
 		return sample{}, errors.Join(errors.New("no request was answered"), problem)
 	case float64(failed) > maxErrors*float64(found.Requests):
 		return sample{}, fmt.Errorf("%d of %d requests failed (%s)", failed, found.Requests+failed, strings.Join(why, ", "))
-	case found.Invalid != "" && sc.rate > 0:
+	case found.Invalid != "" && sc.rate > 0 && (sc.added || !keptRate(found)):
 		return sample{}, fmt.Errorf("%w: %s", errInvalid, found.Invalid)
 	case len(found.Targets) != proxies:
 		return sample{}, fmt.Errorf("%d processes were measured instead of %d", len(found.Targets), proxies)
@@ -206,4 +227,10 @@ func micros(r *result.Result, p float64) float64 {
 		return math.NaN()
 	}
 	return float64(r.Latency.At(p)) / 1000
+}
+
+// keptRate tells that the generator, late or not, sent what was due: a figure of
+// CPU time is the proxy's then.
+func keptRate(r *result.Result) bool {
+	return r.Schedule != nil && r.Schedule.Due > 0 && r.Schedule.Limit == ""
 }

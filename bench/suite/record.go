@@ -44,6 +44,12 @@ type view struct {
 
 // views returns what is drawn of sc, the most telling first.
 func (sc *scenario) views() []view {
+	if sc.figure == collectorPercent {
+		return []view{
+			{"", sc.figure.unit(), func(s *sample) float64 { return s.figure }, true},
+			{": allocations", "allocations per request", func(s *sample) float64 { return s.allocs }, false},
+		}
+	}
 	if !sc.added {
 		return []view{{"", sc.figure.unit(), func(s *sample) float64 { return s.figure }, true}}
 	}

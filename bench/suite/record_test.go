@@ -155,15 +155,32 @@ func TestGrowthIsARatioToTheFirstSize(t *testing.T) {
 	}
 }
 
-// The group of growth takes part only when it is asked for.
-func TestGrowthGroup(t *testing.T) {
+// What is not about TLS takes part unasked; a group can be asked for by its name.
+func TestGroups(t *testing.T) {
+	grown := 0
 	for _, sc := range scenarios(t) {
-		if len(sc.sizes) > 0 {
+		if sc.encrypted() {
 			t.Errorf("%s takes part unasked", sc.id)
 		}
+		if len(sc.sizes) > 0 {
+			grown++
+		}
 	}
-	if n := len(scenarios(t, "growth", "bolt-1k")); n != 1+4 {
-		t.Errorf("%d scenarios", n)
+	if n := len(scenarios(t, "growth", "bolt-1k")); grown != 4 || n != 1+4 {
+		t.Errorf("%d scenarios of growth, %d with another", grown, n)
+	}
+	if n := len(scenarios(t, "tls")); n != 8 {
+		t.Errorf("%d scenarios with TLS", n)
+	}
+}
+
+// Stalls and garbage are looked at in Sideloop only, of whatever build.
+func TestSideloopAlone(t *testing.T) {
+	r := &runner{contenders: contenders(t, "sideloop", "sideloop-b", "relay", "haproxy-tcp")}
+	for _, sc := range scenarios(t, "stall-bolt", "gc-bolt") {
+		if all := r.taking(sc); len(all) != 2 || all[1].ID != "sideloop-b" {
+			t.Errorf("%s: %d take part", sc.id, len(all))
+		}
 	}
 }
 
@@ -244,6 +261,20 @@ func TestScenarios(t *testing.T) {
 	}
 }
 
+// In the order of reports, an allocation is not rounded away and a garbage
+// scenario states no memory.
+func TestGarbageIsTwoFigures(t *testing.T) {
+	r := &runner{contenders: contenders(t, "sideloop"), scenarios: scenarios(t, "gc-bolt")}
+	r.record.add("gc-bolt", "sideloop", sample{round: 1, figure: 0.5, allocs: 0.25})
+	all := r.report()
+	if len(all) != 2 || all[0].Bars[0].Median != 0.5 || all[1].Bars[0].Median != 0.25 || all[0].Bars[0].PeakRSS != 0 {
+		t.Errorf("%+v", all)
+	}
+	if text := (&sample{figure: 0.5, allocs: 0.0123}).text(r.scenarios[0]); text != "0.50 % of the CPU time in the collector, 0.0123 allocations per request" {
+		t.Error(text)
+	}
+}
+
 func histogram(ns ...int64) *result.Histogram {
 	h := result.NewHistogram()
 	for _, v := range ns {
@@ -269,7 +300,16 @@ func TestJudge(t *testing.T) {
 		}},
 		{"few errors", "bolt-1k", "", func(r *result.Result) { r.Errors = map[string]uint64{"timeout": 9} }},
 		{"busy generator", "bolt-1k", "", func(r *result.Result) { r.Invalid = "busy" }},
-		{"rate not kept", "open-bolt", "not valid: not kept", func(r *result.Result) { r.Invalid = "not kept" }},
+		{"rate not kept", "growth-hosts", "not valid: not kept", func(r *result.Result) {
+			r.Invalid, r.Schedule = "not kept", &result.Schedule{Due: 10, Limit: result.LimitGenerator}
+		}},
+		{"late, but not for latency", "growth-hosts", "", func(r *result.Result) {
+			r.Invalid, r.Schedule = "late", &result.Schedule{Due: 10, LateShare: 0.5, LateBy: 1e6}
+		}},
+		{"late for latency", "open-bolt", "not valid: late", func(r *result.Result) {
+			r.Invalid, r.Schedule = "late", &result.Schedule{Due: 10, LateShare: 0.5, LateBy: 1e6}
+		}},
+		{"latency of a rate not kept", "open-bolt", "not valid: not kept", func(r *result.Result) { r.Invalid = "not kept" }},
 		{"a process less", "bolt-1k", "1 processes were measured instead of 2", func(r *result.Result) { r.Targets = r.Targets[:1] }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -282,7 +322,7 @@ func TestJudge(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || s.figure != 8 || s.rss != 200 || s.p50 < 19.9 || s.p50 > 20.1 {
+			if told := found.Schedule == nil; err != nil || s.figure != 8 || s.rss != 200 || told && (s.p50 < 19.9 || s.p50 > 20.1) {
 				t.Fatalf("%+v, %v", s, err)
 			}
 			if (len(r.notes) == 1) != (len(found.Errors) > 0) {

@@ -21,7 +21,7 @@ import (
 // Options say what to measure, and with what.
 type Options struct {
 	Rounds    int
-	Measure   time.Duration // of one proxy in one scenario and round
+	Measure   time.Duration // of one proxy in one scenario and round; open loops take twice that
 	Scenarios []string      // by id; none is all
 	Peers     []string      // by id; none is all
 	Programs  peers.Programs
@@ -75,6 +75,7 @@ func Run(ctx context.Context, o Options) (report.Suite, error) {
 	defer runtime.UnlockOSThread()
 	err := r.rounds(ctx)
 	s.Scenarios = r.report()
+	s.Verdicts = r.verdicts()
 	s.Notes = append(r.method(), r.notes...)
 	switch {
 	case Interrupted(err):
@@ -159,8 +160,8 @@ func (r *runner) method() []string {
 		rounds = fmt.Sprintf("%d rounds", r.Rounds)
 	}
 	notes := []string{
-		fmt.Sprintf("Median of %s with minimum and maximum; in a round each proxy runs each scenario once, newly started, for %v after %v of warm-up. A ratio is the median of the ratios of the rounds, with the smallest and the largest.",
-			rounds, r.Measure, warmUp),
+		fmt.Sprintf("Median of %s with minimum and maximum; in a round each proxy runs each scenario once, newly started, for %v (open loops: %v) after %v of warm-up. A ratio is the median of the ratios of the rounds, with the smallest and the largest.",
+			rounds, r.Measure, openTimes*r.Measure, warmUp),
 		r.machine.describe(),
 		"CPU is the proxy's user and system time by the kernel's account, over requests whose replies were verified. All traffic is on the loopback interface, without access logs and, but where a scenario says so, without TLS.",
 	}
@@ -187,7 +188,10 @@ func (r *runner) rounds(ctx context.Context) error {
 func (r *runner) turn(ctx context.Context, round int, sc *scenario) error {
 	var base sample
 	var baseless error
-	if sc.added {
+	if sc.share > 0 && sc.rate == 0 {
+		baseless = r.saturate(ctx, round, sc)
+	}
+	if sc.added && baseless == nil {
 		base, baseless = r.attempt(ctx, round, sc, direct)
 		if baseless != nil {
 			baseless = fmt.Errorf("without a proxy: %w", baseless)
@@ -222,7 +226,7 @@ func (r *runner) taking(sc *scenario) []*contender {
 	for i := range r.contenders {
 		c := &r.contenders[i]
 		switch {
-		case !sc.serves(c.Peer):
+		case !sc.serves(c.Peer), sc.alone && !c.Admin:
 		case len(sc.sizes) == 0:
 			all = append(all, c)
 		case c.Ours:
@@ -248,7 +252,7 @@ func (r *runner) order(round int, sc *scenario) []*contender {
 
 // attempts is how often a measurement is tried in which not the proxy but the
 // load generator was at fault, as when something else needs its CPU.
-const attempts = 3
+const attempts = 2
 
 // attempt measures until the measurement is valid.
 func (r *runner) attempt(ctx context.Context, round int, sc *scenario, c *contender) (sample, error) {

@@ -17,6 +17,7 @@ import (
 type way struct {
 	address string // where clients connect
 	proxies []*process
+	admins  []string // of proxies, where a scenario needs them
 	backend *process
 }
 
@@ -26,7 +27,7 @@ func (r *runner) build(ctx context.Context, sc *scenario, c *contender) (*way, e
 	w := &way{}
 	err := r.serve(ctx, w, sc, c)
 	for i := len(sc.hops) - 1; c != direct && i >= 0 && err == nil; i-- {
-		err = r.proxy(ctx, w, c, sc.hops[i])
+		err = r.proxy(ctx, w, c, sc.hops[i], sc.figure == collectorPercent)
 	}
 	if err != nil {
 		w.stop()
@@ -66,8 +67,8 @@ func (r *runner) serve(ctx context.Context, w *way, sc *scenario, c *contender) 
 	return w.backend.listening(ctx, address)
 }
 
-// proxy puts a proxy before what is there.
-func (r *runner) proxy(ctx context.Context, w *way, c *contender, h hop) error {
+// proxy puts a proxy before what is there; inspected ones have an admin server.
+func (r *runner) proxy(ctx context.Context, w *way, c *contender, h hop, inspected bool) error {
 	address, err := freeAddress()
 	if err != nil {
 		return err
@@ -81,8 +82,15 @@ func (r *runner) proxy(ctx context.Context, w *way, c *contender, h hop) error {
 			return err
 		}
 	}
+	admin := ""
+	if inspected {
+		if admin, err = freeAddress(); err != nil {
+			return err
+		}
+		w.admins = append(w.admins, admin)
+	}
 	cmd, err := c.Command(c.program, dir, peers.Hop{
-		Listen: address, Target: w.address, Down: h.down, Up: h.up, DownTLS: h.downTLS, UpTLS: h.upTLS, Size: c.size.Size,
+		Listen: address, Target: w.address, Down: h.down, Up: h.up, DownTLS: h.downTLS, UpTLS: h.upTLS, Size: c.size.Size, Admin: admin,
 	})
 	if err != nil {
 		return err
