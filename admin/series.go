@@ -43,6 +43,7 @@ var (
 	reloadTime       = &family{"sideloop_config_applied_time_seconds", gauge, nil, "When the configuration in force was taken, in Unix time."}
 	failures         = &family{"sideloop_requests_failed_total", counter, []string{"reason"}, "Requests that ended other than by success, by reason."}
 	glitches         = &family{"sideloop_glitches_total", counter, []string{"kind"}, "Anomalies of peers, by kind."}
+	handshakes       = &family{"sideloop_tls_handshakes_total", counter, []string{"result"}, "TLS handshakes with clients, by how they ended."}
 	logLines         = &family{"sideloop_access_log_lines_total", counter, []string{"path"}, "Lines written to an access log."}
 	logDropped       = &family{"sideloop_access_log_lines_dropped_total", counter, []string{"path"}, "Lines that are missing in it, because the disk did not keep up or failed."}
 	logFailures      = &family{"sideloop_access_log_write_errors_total", counter, []string{"path"}, "Writes to it that failed."}
@@ -92,7 +93,7 @@ var (
 // families is all of them, in the order of the exposition.
 func families() []*family {
 	all := []*family{
-		buildInfo, startTime, draining, reloads, reloadTime, failures, glitches, held,
+		buildInfo, startTime, draining, reloads, reloadTime, failures, glitches, handshakes, held,
 		logLines, logDropped, logFailures,
 		listenerConns, listenerRequests, listenerActive, listenerReplies, listenerFailed, listenerDuration,
 		clusterRequests, clusterActive, clusterWaiting, clusterReplies, clusterFailed, clusterDuration,
@@ -152,6 +153,7 @@ func (a *admin) visitProcess(s *server.Sample, v visitor) {
 		v(failures, float64(s.Block.EndedFor(uint8(r))), nil, r.String())
 	}
 	s.Block.EachGlitch(func(word string, n uint64) { v(glitches, float64(n), nil, word) })
+	a.control.EachHandshake(func(result string, n uint64) { v(handshakes, float64(n), nil, result) })
 }
 
 func (a *admin) visitListeners(s *server.Sample, v visitor) {

@@ -175,6 +175,9 @@ func (c *conn) OnPeerClosed(*eventloop.Conn) {
 
 // OnClose implements eventloop.Handler.
 func (c *conn) OnClose(_ *eventloop.Conn, cause eventloop.Cause) {
+	if cause == eventloop.CauseTLS {
+		c.Glitch(cause.String())
+	}
 	if !c.closed {
 		r := codec.UpstreamClosed
 		if cause == eventloop.CauseTLS && !c.spoke {

@@ -223,6 +223,8 @@ func (c *connection) OnClose(_ *eventloop.Conn, cause eventloop.Cause) {
 	switch {
 	case c.shut && c.reason != codec.ReasonNone:
 		r = c.reason
+	case cause == eventloop.CauseTLS:
+		c.Glitch(cause.String())
 	case cause == eventloop.CausePanic:
 		r = codec.Internal
 	case cause == eventloop.CauseStopped:

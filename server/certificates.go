@@ -121,3 +121,12 @@ func (s *Server) watchCertificates() {
 func (s *Server) Handshakes(o eventloop.HandshakeOutcome) uint64 {
 	return s.reactor.Handshakes(o)
 }
+
+// EachHandshake implements Control.
+func (s *Server) EachHandshake(f func(result string, n uint64)) {
+	for _, o := range eventloop.HandshakeOutcomes() {
+		if n := s.reactor.Handshakes(o); n > 0 {
+			f(o.String(), n)
+		}
+	}
+}

@@ -28,6 +28,9 @@ type Control interface {
 	Clusters() []*cluster.Cluster
 	// Certificates are the proxy's own.
 	Certificates() []Certificate
+	// EachHandshake calls f for every way in which TLS handshakes with clients
+	// have ended.
+	EachHandshake(f func(result string, n uint64))
 	// SetLogLevel overrides the configured level of one output, or of all for
 	// an empty path; an empty level ends that.
 	SetLogLevel(path, level string) error

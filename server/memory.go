@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,12 +26,7 @@ const (
 func ReturnMemory() (stop func()) { return returnMemory(quietTime) }
 
 func returnMemory(quiet time.Duration) (stop func()) {
-	r := &returner{quiet: quiet, samples: []metrics.Sample{
-		{Name: "/gc/cycles/total:gc-cycles"},
-		{Name: "/memory/classes/heap/objects:bytes"},
-		{Name: "/memory/classes/heap/unused:bytes"},
-		{Name: "/memory/classes/heap/free:bytes"},
-	}}
+	r := newReturner(quiet)
 	r.timer = time.AfterFunc(quiet, r.look)
 	r.watch()
 	return r.stop
@@ -41,10 +37,19 @@ type returner struct {
 	quiet time.Duration
 	timer *time.Timer
 
+	stopped atomic.Bool
 	mu      sync.Mutex // looks, and the end
 	samples []metrics.Sample
 	done    uint64 // cycles of the collector that need no look any more
-	stopped bool
+}
+
+func newReturner(quiet time.Duration) *returner {
+	return &returner{quiet: quiet, samples: []metrics.Sample{
+		{Name: "/gc/cycles/total:gc-cycles"},
+		{Name: "/memory/classes/heap/objects:bytes"},
+		{Name: "/memory/classes/heap/unused:bytes"},
+		{Name: "/memory/classes/heap/free:bytes"},
+	}}
 }
 
 // sentinel is garbage by which the collector's next cycle is noticed.
@@ -56,11 +61,16 @@ func (r *returner) watch() {
 }
 
 func (r *returner) cycled() {
+	if r.stopped.Load() {
+		return
+	}
+	// At once, not after a look under way: what is made while a cycle marks
+	// outlives that cycle, which nobody would notice.
+	r.watch()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.stopped {
+	if !r.stopped.Load() {
 		r.timer.Reset(r.quiet)
-		r.watch()
 	}
 }
 
@@ -69,11 +79,13 @@ func (r *returner) look() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	cycles, resident := r.read()
-	if r.stopped || cycles == r.done || resident <= heapFloor {
+	if r.stopped.Load() || cycles == r.done || resident <= heapFloor {
 		return
 	}
 	debug.FreeOSMemory()
-	r.done, _ = r.read()
+	// The cycle that this has run needs no look; any other that there was
+	// meanwhile does, since it may have come too late to find the garbage.
+	r.done = cycles + 1
 	ReleaseImage()
 }
 
@@ -89,6 +101,6 @@ func (r *returner) read() (cycles, resident uint64) {
 func (r *returner) stop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.stopped = true
+	r.stopped.Store(true)
 	r.timer.Stop()
 }

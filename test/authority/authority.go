@@ -4,6 +4,7 @@
 package authority
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -57,6 +58,8 @@ type Request struct {
 	// Names are DNS names, IP addresses, and URIs such as a SPIFFE id.
 	Names   []string
 	Expired bool
+	// Lasts is how long it is valid from now on, half a day unless it is stated.
+	Lasts time.Duration
 }
 
 // Issue signs a certificate with these names, the first of which is its subject.
@@ -71,7 +74,7 @@ func (a *Authority) Sign(t testing.TB, r Request) Pair {
 	key := newKey(t)
 	template := &x509.Certificate{
 		SerialNumber: serial(t), Subject: pkix.Name{CommonName: r.Names[0]},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(12 * time.Hour),
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(cmp.Or(r.Lasts, 12*time.Hour)),
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
