@@ -7,6 +7,8 @@ import (
 	"github.com/sideloop/sideloop/pipeline/convert"
 )
 
+var _ codec.Refuser = (*connection)(nil)
+
 // asks tells that the observers want something of a request with head h, or of any
 // reply.
 func (o *observers) asks(h codec.Head) bool {
@@ -89,6 +91,22 @@ func (x *express) tellBriefly(h codec.Head, body []byte) {
 	for _, observer := range c.observers.list {
 		observer.Ended(n)
 	}
+}
+
+// OnRefused implements codec.Refuser: observers are told of a request that never
+// became an exchange.
+func (c *connection) OnRefused(h codec.Head, r codec.Reason) {
+	if c.observers == nil {
+		return
+	}
+	w := c.worker
+	e := &w.scribe
+	e.conn, e.from, e.oneWay = c, c.protocol, h.OneWay()
+	e.meter.began = w.loop.Now()
+	e.observe(c.observers)
+	e.observeRequest(h, 0)
+	e.tellObservers(r)
+	e.state = state{}
 }
 
 // introduce sets what all requests in the lane of a connection have in common.
