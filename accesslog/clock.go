@@ -8,6 +8,10 @@ import "time"
 // since most lines of a loop are of the same one.
 type clock struct {
 	local, utc stamp
+	// lasted was written last, as text: most replies come whole, so that a request
+	// ends with the head of its reply.
+	lasted uint64
+	text   []byte
 }
 
 // stamp is a moment to the millisecond, and its text up to that.
@@ -53,6 +57,21 @@ func (s *stamp) follow(milli int64) bool {
 	digits := s.text[len("2006/01/02 15:04:05."):]
 	digits[0], digits[1], digits[2] = byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10)
 	return true
+}
+
+// appendDurationOf appends the time between two moments unless the second never came.
+func (c *clock) appendDurationOf(dst []byte, from, to int64) []byte {
+	if to == 0 {
+		return dst
+	}
+	d := uint64(max(to-from, 0))
+	if d < uint64(time.Microsecond) {
+		return appendDuration(dst, d)
+	}
+	if d != c.lasted {
+		c.lasted, c.text = d, appendDuration(c.text[:0], d)
+	}
+	return append(dst, c.text...)
 }
 
 // appendDuration appends d in the unit that suits it, as in "1.25ms", to three

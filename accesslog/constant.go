@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// constantsKept are as many as a loop has busy pairs of connections; more than
-	// that write these parts of their lines anew.
+	// constantsKept are as many as a loop has busy pairs of connections; where there
+	// are more, some write these parts of their lines anew.
 	constantsKept = 256
 	// constantsMax is how long those of a pair may be together: several addresses
 	// and names.
@@ -19,16 +19,18 @@ const (
 	runsMax = 4
 )
 
-// between is what all requests between two connections have in common.
-type between struct {
+// likeness is what requests between two connections that end alike have in common.
+type likeness struct {
 	connection, upstream uint64
 	cluster, host        string
+	status               int
 	to                   codec.Protocol
+	reason               codec.Reason
 }
 
-// constants are the runs of a format, as written for a pair of connections.
+// constants are the runs of a format, as written for requests that are alike.
 type constants struct {
-	of   between
+	of   likeness
 	text []byte
 	ends [runsMax]uint16
 }
@@ -41,7 +43,7 @@ func (c *constants) run(i int) []byte {
 	return c.text[c.ends[i-1]:c.ends[i]]
 }
 
-// constant tells that a variable is the same in all lines between two connections.
+// constant tells that a variable is the same for all requests that are alike.
 func constant(k config.LogKind) bool {
 	if _, ok := k.TLS(); ok {
 		return true
@@ -49,19 +51,19 @@ func constant(k config.LogKind) bool {
 	switch k {
 	case config.LogProtocol, config.LogUpstreamProtocol, config.LogListener, config.LogCluster, config.LogHost,
 		config.LogUpstreamLocal, config.LogUpstreamConnection, config.LogRemote, config.LogLocal, config.LogConnection,
-		config.LogLoop, config.LogPeerName:
+		config.LogLoop, config.LogPeerName, config.LogStatus, config.LogReason, config.LogReasonText, config.LogFlags:
 		return true
 	}
 	return false
 }
 
-// constants are the runs for the connections of r, nil where they are not
+// constants are the runs for requests like r, nil where they are not
 // kept: they are too long, or nobody numbered the connection.
 func (f *format) constants(r *pipeline.Ended, m *memory) *constants {
 	if r.Connection == 0 {
 		return nil
 	}
-	of := between{connection: r.Connection, upstream: r.UpstreamConnection, cluster: r.Cluster, to: r.To}
+	of := likeness{connection: r.Connection, upstream: r.UpstreamConnection, cluster: r.Cluster, status: r.Status, to: r.To, reason: r.Reason}
 	if r.Host != nil {
 		of.host = r.Host.Address
 	}
@@ -69,7 +71,7 @@ func (f *format) constants(r *pipeline.Ended, m *memory) *constants {
 		return c
 	}
 	const golden = 0x9E3779B97F4A7C15 // spreads numbers that differ by little
-	slot := &m.constants[((of.connection*golden)^of.upstream)*golden>>56%constantsKept]
+	slot := &m.constants[((of.connection*golden)^of.upstream+uint64(of.status))*golden>>56%constantsKept]
 	c := *slot
 	if c == nil {
 		c = new(constants)

@@ -20,10 +20,11 @@ type format struct {
 	how  escaping
 }
 
-// step is a segment, or a run of segments that are the same in all lines between two
-// connections; run is its index then, else negative.
+// step is a segment, or a run of segments that are the same for all requests that are
+// alike; run is its index then, else negative.
 type step struct {
 	segments []segment
+	first    *segment
 	run      int
 }
 
@@ -66,12 +67,12 @@ func (f *format) divide() {
 			end++
 		}
 		if end == i || len(f.runs) == runsMax {
-			f.steps = append(f.steps, step{f.segments[i : i+1], -1})
+			f.steps = append(f.steps, step{f.segments[i : i+1], &f.segments[i], -1})
 			i++
 			continue
 		}
 		run := f.segments[i:end]
-		f.steps = append(f.steps, step{run, len(f.runs)})
+		f.steps = append(f.steps, step{run, &run[0], len(f.runs)})
 		f.runs = append(f.runs, run)
 		i = end
 	}

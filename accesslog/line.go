@@ -29,7 +29,7 @@ func (f *format) append(dst []byte, r *pipeline.Ended, m *memory) []byte {
 		s := &f.steps[i]
 		switch {
 		case s.run < 0:
-			dst, room = f.appendSegment(dst, &s.segments[0], r, m, room)
+			dst, room = f.appendSegment(dst, s.first, r, m, room)
 		case kept != nil:
 			dst = append(dst, kept.run(s.run)...)
 		default:

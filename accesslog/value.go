@@ -23,11 +23,11 @@ func (s *segment) append(dst []byte, r *pipeline.Ended, m *memory, how escaping,
 	case config.LogTimeUnix:
 		return appendInt(dst, (r.Began+r.Wall)/1e6)
 	case config.LogRequestReceived:
-		return appendDurationOf(dst, r.Began, r.Received)
+		return m.clock.appendDurationOf(dst, r.Began, r.Received)
 	case config.LogReplyReceived:
-		return appendDurationOf(dst, r.Began, r.Replied)
+		return m.clock.appendDurationOf(dst, r.Began, r.Replied)
 	case config.LogFinished:
-		return appendDurationOf(dst, r.Began, r.Finished)
+		return m.clock.appendDurationOf(dst, r.Began, r.Finished)
 	case config.LogProcessTime:
 		own := r.Finished - r.Began
 		if r.Resent > 0 && r.Replied > r.Resent {
@@ -58,16 +58,12 @@ func (s *segment) append(dst []byte, r *pipeline.Ended, m *memory, how escaping,
 		return appendInt(dst, r.UpstreamBytesSent)
 	case config.LogUpstreamBytesReceived:
 		return appendInt(dst, r.UpstreamBytesReceived)
-	case config.LogStatus:
-		return appendInt(dst, int64(r.Status))
 	case config.LogUpstreamStatus:
 		return appendPositive(dst, uint64(r.UpstreamStatus))
 	case config.LogGRPCStatus:
 		return appendStatus(dst, r.GRPCStatus)
 	case config.LogBoltStatus:
 		return appendStatus(dst, r.BoltStatus)
-	case config.LogReason, config.LogReasonText, config.LogFlags:
-		return s.appendReason(dst, r.Reason)
 	case config.LogTries:
 		return appendInt(dst, int64(r.Tries))
 	case config.LogOneWay:
@@ -84,15 +80,7 @@ func (s *segment) append(dst []byte, r *pipeline.Ended, m *memory, how escaping,
 	return appendEscaped(dst, s.sent(r), how, room)
 }
 
-// appendDurationOf and appendMSOf append the time between two moments unless the
-// second never came.
-func appendDurationOf(dst []byte, from, to int64) []byte {
-	if to == 0 {
-		return dst
-	}
-	return appendDuration(dst, uint64(max(to-from, 0)))
-}
-
+// appendMSOf appends the time between two moments unless the second never came.
 func appendMSOf(dst []byte, from, to int64) []byte {
 	if to == 0 {
 		return dst
@@ -114,7 +102,7 @@ func (s *segment) appendReason(dst []byte, r codec.Reason) []byte {
 	return append(dst, flags[r]...)
 }
 
-// appendConstant appends what belongs to the connections.
+// appendConstant appends what belongs to the connections, or to how requests end.
 func (s *segment) appendConstant(dst []byte, r *pipeline.Ended, m *memory, how escaping, room int) []byte {
 	switch s.kind {
 	case config.LogProtocol:
@@ -142,6 +130,10 @@ func (s *segment) appendConstant(dst []byte, r *pipeline.Ended, m *memory, how e
 		return appendPositive(dst, r.Connection)
 	case config.LogLoop:
 		return appendInt(dst, int64(r.Loop))
+	case config.LogStatus:
+		return appendInt(dst, int64(r.Status))
+	case config.LogReason, config.LogReasonText, config.LogFlags:
+		return s.appendReason(dst, r.Reason)
 	}
 	m.names = s.appendTLS(m.names[:0], r.Hello)
 	return appendEscaped(dst, m.names, how, room)
