@@ -54,7 +54,7 @@ bench: build bench-deps
 # The hot functions one by one, as benchstat reads it: COUNT runs of each.
 COUNT ?= 6
 bench-micro:
-	go test -run '^$$' -bench . -benchtime 100ms -count $(COUNT) ./codec/... ./eventloop ./pipeline/... ./cluster/...
+	go test -run '^$$' -bench . -benchtime 100ms -count $(COUNT) ./codec/... ./eventloop ./pipeline/... ./cluster/... ./accesslog
 
 # The peers that are not in the repository.
 bench-deps:

@@ -14,9 +14,9 @@ const (
 	blockSize = 128 << 10
 	// blockFull is when a block is handed over: hundreds of lines, so that
 	// waking the writer costs each of them little.
-	blockFull = 32 << 10
+	blockFull = 64 << 10
 	// blocksMax bounds what waits for a slow disk to 8 MiB of each loop and file.
-	// Most blocks are full at a quarter of their size.
+	// Most blocks are full at half their size.
 	blocksMax = 64
 	// blocksSpare are kept by a file on which little is written.
 	blocksSpare = 1
@@ -27,6 +27,7 @@ const (
 // block is lines on their way to the file.
 type block struct {
 	bytes []byte
+	lines uint64
 	// dropped lines are missing before these.
 	dropped uint64
 	how     escaping
@@ -39,6 +40,7 @@ type block struct {
 type blocks struct {
 	file    *File
 	current []byte // nil for none
+	lines   uint64 // in it
 	how     escaping
 	dropped uint64 // lines since the last block that was handed over
 	made    int
@@ -88,6 +90,7 @@ func (b *blocks) take() []byte {
 // added takes room with a line behind it.
 func (b *blocks) added(lines []byte, how escaping) {
 	b.current, b.how = lines, how
+	b.lines++
 	if len(lines) >= blockFull {
 		b.handOver()
 	}
@@ -98,8 +101,8 @@ func (b *blocks) handOver() {
 	if b.current == nil {
 		return
 	}
-	b.file.queue <- block{b.current, b.dropped, b.how, b}
-	b.current, b.dropped = nil, 0
+	b.file.queue <- block{b.current, b.lines, b.dropped, b.how, b}
+	b.current, b.lines, b.dropped = nil, 0, 0
 }
 
 // OnTimer implements eventloop.Expirer: nothing waits for longer than this. Where

@@ -34,6 +34,9 @@ func appendEscaped[T string | []byte](dst []byte, v T, how escaping, room int) [
 	end := len(dst) + room
 	for i := 0; i < len(v); {
 		run := i
+		for run+8 <= len(v) && plainWord(word(v[run:run+8])) {
+			run += 8
+		}
 		for run < len(v) && plain[v[run]] {
 			run++
 		}
@@ -51,6 +54,22 @@ func appendEscaped[T string | []byte](dst []byte, v T, how escaping, room int) [
 		}
 	}
 	return dst
+}
+
+// word is eight bytes.
+func word[T string | []byte](v T) uint64 {
+	_ = v[7]
+	return uint64(v[0]) | uint64(v[1])<<8 | uint64(v[2])<<16 | uint64(v[3])<<24 |
+		uint64(v[4])<<32 | uint64(v[5])<<40 | uint64(v[6])<<48 | uint64(v[7])<<56
+}
+
+// plainWord tells that eight bytes are plain. Where it is false, some may be all the
+// same.
+func plainWord(w uint64) bool {
+	const each, high = 0x0101010101010101, 0x8080808080808080
+	below := func(w uint64, c uint64) uint64 { return w - each*c } // sets the high bit of a byte under c
+	quote, slash, del := w^each*'"', w^each*'\\', w^each*0x7f
+	return (w|below(w, ' ')|below(quote, 1)|below(slash, 1)|below(del, 1))&high == 0
 }
 
 // appendRune appends the character at v[i], which is not plain, and returns where

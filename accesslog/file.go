@@ -144,9 +144,11 @@ func (f *File) write(b block) {
 	}
 	f.how = b.how
 	n, err := f.put(b.bytes)
-	f.lines.Add(count(b.bytes[:n]))
-	if err != nil {
+	if err == nil {
+		f.lines.Add(b.lines)
+	} else {
 		rest := count(b.bytes[n:])
+		f.lines.Add(b.lines - rest)
 		f.lost += rest
 		f.dropped.Add(rest)
 	}

@@ -302,7 +302,7 @@ func TestDiskFillsAndIsEmptied(t *testing.T) {
 	var j journal
 	f := &File{target: "t", out: out, log: slog.New(slog.NewTextHandler(&j, nil))}
 	owner := newBlocks(f)
-	put := func(s string) { f.write(block{bytes: []byte(s), owner: owner}) }
+	put := func(s string) { f.write(block{bytes: []byte(s), lines: uint64(strings.Count(s, "\n")), owner: owner}) }
 	put("one\n")
 	put("two\nthree\nfour\n")
 	put("five\n")

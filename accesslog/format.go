@@ -3,8 +3,6 @@
 package accesslog
 
 import (
-	"strconv"
-
 	"github.com/sideloop/sideloop/config"
 	"github.com/sideloop/sideloop/pipeline"
 )
@@ -16,13 +14,24 @@ const valuesMax = 16 << 10
 // format is lines of one shape, compiled. All loops share it.
 type format struct {
 	segments []segment
-	how      escaping
+	steps    []step
+	// runs are those segments of steps whose text is kept.
+	runs [][]segment
+	how  escaping
 }
 
-// segment is literal text, or a variable behind it.
+// step is a segment, or a run of segments that are the same for all requests that are
+// alike; run is its index then, else negative.
+type step struct {
+	segments []segment
+	first    *segment
+	run      int
+}
+
+// segment is a variable, if it is one, and the literal text behind it.
 type segment struct {
-	text     string
 	variable bool
+	text     string
 	kind     config.LogKind
 	name     string
 	// headers are the indexes in Ended.Request, or in Ended.Reply, of what the
@@ -46,11 +55,31 @@ func compile(c *config.AccessLog, want *pipeline.Wanted) *format {
 		f.line(c.Line, want)
 	}
 	f.literal("\n")
+	f.divide()
 	return f
 }
 
+// divide makes steps of the segments.
+func (f *format) divide() {
+	for i := 0; i < len(f.segments); {
+		end := i
+		for end < len(f.segments) && constant(f.segments[end].kind) && f.segments[end].variable {
+			end++
+		}
+		if end == i || len(f.runs) == runsMax {
+			f.steps = append(f.steps, step{f.segments[i : i+1], &f.segments[i], -1})
+			i++
+			continue
+		}
+		run := f.segments[i:end]
+		f.steps = append(f.steps, step{run, &run[0], len(f.runs)})
+		f.runs = append(f.runs, run)
+		i = end
+	}
+}
+
 func (f *format) literal(s string) {
-	if n := len(f.segments); n > 0 && !f.segments[n-1].variable {
+	if n := len(f.segments); n > 0 {
 		f.segments[n-1].text += s
 	} else {
 		f.segments = append(f.segments, segment{text: s})
@@ -94,6 +123,9 @@ func (f *format) object(fields []config.LogField, want *pipeline.Wanted) {
 
 func (f *format) variable(v *config.LogVariable, want *pipeline.Wanted, alone bool) {
 	s := segment{variable: true, kind: v.Kind, name: v.Name, alone: alone, headers: [headersMax]int{-1, -1, -1}}
+	if v.Kind >= config.LogMethod && v.Kind <= config.LogQuery || v.Kind == config.LogParameter || v.Kind == config.LogClass {
+		want.Target()
+	}
 	for i, name := range headersOf(v) {
 		if v.Kind == config.LogReplyHeader {
 			s.headers[i] = want.ReplyHeader(name)
@@ -119,51 +151,4 @@ func headersOf(v *config.LogVariable) []string {
 		return []string{v.Name}
 	}
 	return nil
-}
-
-// memory is what a loop remembers from line to line.
-type memory struct {
-	clock     clock
-	addresses addresses
-}
-
-// append appends the line of a request.
-func (f *format) append(dst []byte, r *pipeline.Ended, m *memory) []byte {
-	room := valuesMax
-	for i := range f.segments {
-		s := &f.segments[i]
-		if !s.variable {
-			dst = append(dst, s.text...)
-			continue
-		}
-		start := len(dst)
-		switch {
-		case !s.alone:
-			if dst = s.append(dst, r, m, f.how, room); len(dst) == start {
-				dst = append(dst, '-')
-			}
-		case s.kind.Number() || s.kind == config.LogOneWay:
-			if dst = s.append(dst, r, m, f.how, room); len(dst) == start {
-				dst = append(dst, "null"...)
-			}
-		default:
-			dst = append(dst, '"')
-			if dst = s.append(dst, r, m, f.how, room); len(dst) == start+1 {
-				dst = append(dst[:start], "null"...)
-			} else {
-				dst = append(dst, '"')
-			}
-		}
-		room = max(room-(len(dst)-start), 0)
-	}
-	return dst
-}
-
-// appendDropped appends the line that tells how many are missing.
-func appendDropped(dst []byte, how escaping, n uint64) []byte {
-	before, after := "dropped_lines=", "\n"
-	if how == inJSON {
-		before, after = `{"dropped_lines":`, "}\n"
-	}
-	return append(strconv.AppendUint(append(dst, before...), n, 10), after...)
 }

@@ -41,7 +41,7 @@ func grpcEnded() *pipeline.Ended {
 	return &pipeline.Ended{
 		Began: 1, Received: 1, Finished: 2_500_000_001, Wall: noon.UnixNano() - 1, Listener: "in",
 		Hello: &eventloop.Hello{ServerName: "echo.example", Version: tls.VersionTLS13, CipherSuite: tls.TLS_AES_128_GCM_SHA256, Peer: &eventloop.Identity{
-			Verified: true, Subject: "CN=me", URIs: []string{"spiffe://td/ns/x"}, DNSNames: []string{"me"}, Hash: "abcd",
+			Verified: true, Subject: "CN=me", Issuer: "CN=\"us\"", Serial: "1f", URIs: []string{"spiffe://td/ns/x,y", "urn:z"}, DNSNames: []string{"me"}, Hash: "abcd",
 		}},
 		From: codec.HTTP2, GRPC: true, Method: []byte("POST"), Path: []byte("/a.B/C?x=1&y=%22"), Authority: []byte("echo.example"), Scheme: []byte("https"),
 		Reason: codec.NoRoute, Status: 200, GRPCStatus: 12, BoltStatus: pipeline.NoStatus,
@@ -106,8 +106,11 @@ func TestVariables(t *testing.T) {
 		{"%route_name% %upstream_cluster% %upstream_host%", "servers[0].routers[0] echo 10.0.0.1:12200", "- - -"},
 		{"%upstream_local_address% %upstream_connection_id% %connection_id%", "10.0.0.9:4000 513 257", "- - -"},
 		{"%downstream_remote_address% %downstream_local_address%", "127.0.0.1:5000 [::1]:2045", "- -"},
-		{"%requested_server_name% %tls_version% %tls_cipher%", "- - -", "echo.example TLSv1.3 TLS_AES_128_GCM_SHA256"},
-		{"%tls_peer_subject% %tls_peer_san% %tls_peer_hash%", "- - -", "CN=me spiffe://td/ns/x abcd"},
+		{"%requested_server_name% %tls_version% %DOWNSTREAM_TLS_CIPHER%", "- - -", "echo.example TLSv1.3 TLS_AES_128_GCM_SHA256"},
+		{"%tls_peer_subject% %tls_peer_san% %tls_peer_hash%", "- - -", "CN=me spiffe://td/ns/x,y abcd"},
+		{"%downstream_tls_version% %downstream_tls_cipher%", "- -", "TLSv1.3 TLS_AES_128_GCM_SHA256"},
+		{"%downstream_peer_subject% %downstream_peer_issuer% %downstream_peer_serial%", "- - -", `CN=me CN=\"us\" 1f`},
+		{"%downstream_peer_uri_san% %downstream_peer_dns_san% %downstream_peer_fingerprint_256%", "- - -", "spiffe://td/ns/x,y,urn:z me abcd"},
 		{"%method% %x-mosn-method% %scheme% %authority% %uri%", "- - - - -", "POST POST https echo.example /a.B/C?x=1&y=%22"},
 		{"%path% %Http2_request_path_original% %query% %Http2_request_arg_x% %request_arg_z%", "- - - - -", "/a.B/C /a.B/C x=1&y=%22 1 -"},
 		{"%class% %service% %operation%", "a.B com.example.Echo:1.0 call", "- com.example.Echo:1.0 call"},
@@ -250,12 +253,12 @@ func TestLinesAreBounded(t *testing.T) {
 func TestDurations(t *testing.T) {
 	for d, want := range map[time.Duration][2]string{
 		0: {"0ns", "0"}, 999: {"999ns", "0"}, 1000: {"1µs", "0.001"}, 1500: {"1.5µs", "0.001"}, 1001 * time.Microsecond: {"1.001ms", "1.001"},
-		time.Second + 1: {"1s", "1000"}, 1234567 * time.Microsecond: {"1.234s", "1234.567"}, 90 * time.Minute: {"5400s", "5400000"}, 10*time.Millisecond + 50*time.Microsecond: {"10.05ms", "10.05"},
+		time.Second + 1: {"1s", "1000"}, 1234567 * time.Microsecond: {"1.234s", "1234.567"}, 90 * time.Minute: {"5400s", "5400000"}, 10*time.Millisecond + 50*time.Microsecond: {"10.05ms", "10.05"}, 12300: {"12.3µs", "0.012"},
 	} {
-		if got := string(appendDuration(nil, int64(d))); got != want[0] {
+		if got := string(appendDuration(nil, uint64(d))); got != want[0] {
 			t.Errorf("%v is %q, want %q", d, got, want[0])
 		}
-		if got := string(appendMS(nil, int64(d))); got != want[1] {
+		if got := string(appendMS(nil, uint64(d))); got != want[1] {
 			t.Errorf("%v in milliseconds is %q, want %q", d, got, want[1])
 		}
 	}

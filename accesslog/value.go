@@ -4,122 +4,120 @@ package accesslog
 
 import (
 	"bytes"
-	"crypto/tls"
 	"strconv"
 
 	"github.com/sideloop/sideloop/codec"
 	"github.com/sideloop/sideloop/config"
+	"github.com/sideloop/sideloop/eventloop"
 	"github.com/sideloop/sideloop/pipeline"
 )
 
 // append appends the value of a variable, nothing where the request has none, and
 // at most room bytes of what peers have sent.
 func (s *segment) append(dst []byte, r *pipeline.Ended, m *memory, how escaping, room int) []byte {
-	switch k := s.kind; {
-	case k <= config.LogReplyMS:
-		return s.appendTime(dst, r, m)
-	case k <= config.LogLoop:
-		return s.appendFact(dst, r, m, how, room)
-	case k <= config.LogTLSPeerHash:
-		return appendEscaped(dst, s.tls(r), how, room)
-	}
-	return appendEscaped(dst, s.sent(r), how, room)
-}
-
-// appendTime appends when something happened, or how long it took.
-func (s *segment) appendTime(dst []byte, r *pipeline.Ended, m *memory) []byte {
 	switch s.kind {
 	case config.LogStartTime:
 		return m.clock.appendLocal(dst, r.Began+r.Wall)
 	case config.LogTime:
 		return m.clock.appendUTC(dst, r.Began+r.Wall)
 	case config.LogTimeUnix:
-		return strconv.AppendInt(dst, (r.Began+r.Wall)/1e6, 10)
+		return appendInt(dst, (r.Began+r.Wall)/1e6)
 	case config.LogRequestReceived:
-		return appendSpan(dst, r.Began, r.Received, appendDuration)
+		return m.clock.appendDurationOf(dst, r.Began, r.Received)
 	case config.LogReplyReceived:
-		return appendSpan(dst, r.Began, r.Replied, appendDuration)
+		return m.clock.appendDurationOf(dst, r.Began, r.Replied)
 	case config.LogFinished:
-		return appendSpan(dst, r.Began, r.Finished, appendDuration)
+		return m.clock.appendDurationOf(dst, r.Began, r.Finished)
 	case config.LogProcessTime:
 		own := r.Finished - r.Began
 		if r.Resent > 0 && r.Replied > r.Resent {
 			own -= r.Replied - r.Resent
 		}
-		return appendDuration(dst, own)
+		return appendDuration(dst, uint64(max(own, 0)))
 	case config.LogDurationMS:
-		return appendSpan(dst, r.Began, r.Finished, appendMS)
+		return appendMSOf(dst, r.Began, r.Finished)
 	case config.LogRequestMS:
-		return appendSpan(dst, r.Began, r.Received, appendMS)
+		return appendMSOf(dst, r.Began, r.Received)
 	case config.LogWaitMS:
-		return appendSpan(dst, r.Began, r.Sent, appendMS)
+		return appendMSOf(dst, r.Began, r.Sent)
 	case config.LogUpstreamMS:
 		if r.Resent == 0 {
 			return dst
 		}
-		return appendSpan(dst, r.Resent, r.Replied, appendMS)
+		return appendMSOf(dst, r.Resent, r.Replied)
 	case config.LogReplyMS:
 		if r.Replied == 0 {
 			return dst
 		}
-		return appendSpan(dst, r.Replied, r.Finished, appendMS)
-	}
-	return dst
-}
-
-// appendSpan appends the time between two moments unless the second never came.
-func appendSpan(dst []byte, from, to int64, how func([]byte, int64) []byte) []byte {
-	if to == 0 {
-		return dst
-	}
-	return how(dst, max(to-from, 0))
-}
-
-// appendFact appends what the proxy itself knows.
-func (s *segment) appendFact(dst []byte, r *pipeline.Ended, m *memory, how escaping, room int) []byte {
-	switch s.kind {
+		return appendMSOf(dst, r.Replied, r.Finished)
 	case config.LogBytesReceived:
-		return strconv.AppendInt(dst, r.BytesReceived, 10)
+		return appendInt(dst, r.BytesReceived)
 	case config.LogBytesSent:
-		return strconv.AppendInt(dst, r.BytesSent, 10)
+		return appendInt(dst, r.BytesSent)
 	case config.LogUpstreamBytesSent:
-		return strconv.AppendInt(dst, r.UpstreamBytesSent, 10)
+		return appendInt(dst, r.UpstreamBytesSent)
 	case config.LogUpstreamBytesReceived:
-		return strconv.AppendInt(dst, r.UpstreamBytesReceived, 10)
-	case config.LogProtocol:
-		return append(dst, protocolName(r.From)...)
-	case config.LogUpstreamProtocol:
-		return append(dst, protocolName(r.To)...)
-	case config.LogStatus:
-		return strconv.AppendInt(dst, int64(r.Status), 10)
+		return appendInt(dst, r.UpstreamBytesReceived)
 	case config.LogUpstreamStatus:
 		return appendPositive(dst, uint64(r.UpstreamStatus))
 	case config.LogGRPCStatus:
 		return appendStatus(dst, r.GRPCStatus)
 	case config.LogBoltStatus:
 		return appendStatus(dst, r.BoltStatus)
-	case config.LogReason:
-		return append(dst, r.Reason.String()...)
-	case config.LogReasonText:
-		return append(dst, r.Reason.Text()...)
-	case config.LogFlags:
-		return append(dst, flags[r.Reason]...)
 	case config.LogTries:
-		return strconv.AppendInt(dst, int64(r.Tries), 10)
+		return appendInt(dst, int64(r.Tries))
 	case config.LogOneWay:
 		return strconv.AppendBool(dst, r.OneWay)
-	case config.LogListener:
-		return appendEscaped(dst, r.Listener, how, room)
 	case config.LogRoute:
 		if r.Route != nil {
 			return appendEscaped(dst, r.Route.Place, how, room)
 		}
+		return dst
+	}
+	if constant(s.kind) {
+		return s.appendConstant(dst, r, m, how, room)
+	}
+	return appendEscaped(dst, s.sent(r), how, room)
+}
+
+// appendMSOf appends the time between two moments unless the second never came.
+func appendMSOf(dst []byte, from, to int64) []byte {
+	if to == 0 {
+		return dst
+	}
+	return appendMS(dst, uint64(max(to-from, 0)))
+}
+
+// appendReason appends a word, a sentence or the letters for a reason.
+func (s *segment) appendReason(dst []byte, r codec.Reason) []byte {
+	if r == codec.ReasonNone {
+		return dst
+	}
+	switch s.kind {
+	case config.LogReason:
+		return append(dst, r.String()...)
+	case config.LogReasonText:
+		return append(dst, r.Text()...)
+	}
+	return append(dst, flags[r]...)
+}
+
+// appendConstant appends what belongs to the connections, or to how requests end.
+func (s *segment) appendConstant(dst []byte, r *pipeline.Ended, m *memory, how escaping, room int) []byte {
+	switch s.kind {
+	case config.LogProtocol:
+		return append(dst, r.From.MOSNName()...)
+	case config.LogUpstreamProtocol:
+		return append(dst, r.To.MOSNName()...)
+	case config.LogListener:
+		return appendEscaped(dst, r.Listener, how, room)
 	case config.LogCluster:
 		return appendEscaped(dst, r.Cluster, how, room)
 	case config.LogHost:
 		if r.Host != nil {
 			return append(dst, r.Host.Address...)
 		}
+		return dst
 	case config.LogUpstreamLocal:
 		return m.addresses.append(dst, r.UpstreamLocal, how, room)
 	case config.LogUpstreamConnection:
@@ -131,69 +129,36 @@ func (s *segment) appendFact(dst []byte, r *pipeline.Ended, m *memory, how escap
 	case config.LogConnection:
 		return appendPositive(dst, r.Connection)
 	case config.LogLoop:
-		return strconv.AppendInt(dst, int64(r.Loop), 10)
+		return appendInt(dst, int64(r.Loop))
+	case config.LogStatus:
+		return appendInt(dst, int64(r.Status))
+	case config.LogReason, config.LogReasonText, config.LogFlags:
+		return s.appendReason(dst, r.Reason)
 	}
-	return dst
+	m.names = s.appendTLS(m.names[:0], r.Hello)
+	return appendEscaped(dst, m.names, how, room)
 }
 
-func appendPositive(dst []byte, n uint64) []byte {
-	if n == 0 {
-		return dst
+// appendTLS appends what the client's handshake said.
+func (s *segment) appendTLS(dst []byte, h *eventloop.Hello) []byte {
+	if k, ok := s.kind.TLS(); ok {
+		return pipeline.AppendSecurity(dst, h, k)
 	}
-	return strconv.AppendUint(dst, n, 10)
+	switch p := pipeline.Proven(h); {
+	case p == nil:
+	case len(p.URIs) > 0:
+		return append(dst, p.URIs[0]...)
+	case len(p.DNSNames) > 0:
+		return append(dst, p.DNSNames[0]...)
+	}
+	return dst
 }
 
 func appendStatus(dst []byte, n int) []byte {
 	if n == pipeline.NoStatus {
 		return dst
 	}
-	return strconv.AppendInt(dst, int64(n), 10)
-}
-
-// protocolName is MOSN's.
-func protocolName(p codec.Protocol) string {
-	switch p {
-	case codec.Bolt:
-		return "bolt"
-	case codec.HTTP2:
-		return "Http2"
-	}
-	return ""
-}
-
-// tls is what the client's handshake said.
-func (s *segment) tls(r *pipeline.Ended) string {
-	h := r.Hello
-	if h == nil {
-		return ""
-	}
-	switch s.kind {
-	case config.LogServerName:
-		return h.ServerName
-	case config.LogTLSVersion:
-		return tlsVersions[h.Version]
-	case config.LogTLSCipher:
-		return tls.CipherSuiteName(h.CipherSuite)
-	}
-	p := h.Peer
-	if p == nil || !p.Verified {
-		return ""
-	}
-	switch {
-	case s.kind == config.LogTLSPeer:
-		return p.Subject
-	case s.kind == config.LogTLSPeerHash:
-		return p.Hash
-	case len(p.URIs) > 0:
-		return p.URIs[0]
-	case len(p.DNSNames) > 0:
-		return p.DNSNames[0]
-	}
-	return ""
-}
-
-var tlsVersions = map[uint16]string{
-	tls.VersionTLS10: "TLSv1.0", tls.VersionTLS11: "TLSv1.1", tls.VersionTLS12: "TLSv1.2", tls.VersionTLS13: "TLSv1.3",
+	return appendInt(dst, int64(n))
 }
 
 // sent is what a peer has sent.

@@ -3,6 +3,7 @@
 package cluster
 
 import (
+	"net"
 	"time"
 
 	"github.com/sideloop/sideloop/codec"
@@ -98,6 +99,14 @@ func (x *Express) Leave() { x.members, x.state, x.host, x.conn = nil, nil, nil, 
 
 // Session is where the request went.
 func (x *Express) Session() codec.ParcelClient { return x.conn.parcels }
+
+// Host is the host that was chosen.
+func (x *Express) Host() *Host { return x.host }
+
+// Connection is that of a Request.
+func (x *Express) Connection() (local net.Addr, number uint64) {
+	return x.conn.conn.LocalAddr(), x.conn.number
+}
 
 // Resume makes the try of x that of r, which asked for nothing yet.
 func (r *Request) Resume(x *Express) {

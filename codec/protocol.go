@@ -26,6 +26,17 @@ func (p Protocol) String() string {
 	return protocolNames[p]
 }
 
+// MOSNName is what MOSN's variables call the protocol, empty where it is unknown.
+func (p Protocol) MOSNName() string {
+	switch p {
+	case Bolt:
+		return "bolt"
+	case HTTP2:
+		return "Http2"
+	}
+	return ""
+}
+
 // ParseProtocol is the protocol of a name that String has returned.
 func ParseProtocol(name string) (p Protocol, known bool) {
 	for p := range ProtocolCount {

@@ -129,6 +129,15 @@ type Acceptor interface {
 	OnRequest(s Stream) Receiver
 }
 
+// Refuser is an Acceptor that is told of the requests that its session refuses by
+// itself, because their heads break the protocol, or a limit.
+type Refuser interface {
+	// OnRefused tells of a request with head h, as far as that was understood; its
+	// values may be what the protocol forbids. The session answers it, and nothing
+	// else is said of it.
+	OnRefused(h Head, r Reason)
+}
+
 // Receiver gets the events of one stream: for a server stream those of the
 // request, for a client stream those of the reply.
 type Receiver interface {

@@ -28,12 +28,8 @@ type LogFilter struct {
 	Percent float64
 }
 
-// LogSegment is a part of a line: literal text, or a variable where Variable is
-// not nil.
-type LogSegment struct {
-	Text     string
-	Variable *LogVariable
-}
+// LogSegment is a part of a line.
+type LogSegment = TemplatePart[LogVariable]
 
 // LogField is one key of a JSON line with its value, or with an object.
 type LogField struct {
@@ -90,12 +86,17 @@ const (
 	LogLocal
 	LogConnection
 	LogLoop
-	LogServerName
+	// The next are of the client's TLS, in the order of the kinds of Variable.
 	LogTLSVersion
 	LogTLSCipher
-	LogTLSPeer
-	LogTLSPeerName
-	LogTLSPeerHash
+	LogServerName
+	LogPeerSubject
+	LogPeerIssuer
+	LogPeerSerial
+	LogPeerURI
+	LogPeerDNS
+	LogPeerFingerprint
+	LogPeerName
 	LogMethod
 	LogScheme
 	LogAuthority
@@ -160,12 +161,16 @@ var logVariables = []logVariable{
 	{LogLocal, []string{"downstream_local_address", "DownstreamLocalAddress"}, false, "the address and port that it connected to"},
 	{LogConnection, []string{"connection_id"}, true, "number of the client's connection"},
 	{LogLoop, []string{"loop"}, true, "index of the loop that the connection is on"},
-	{LogServerName, []string{"requested_server_name"}, false, "name that the client asked for by SNI"},
-	{LogTLSVersion, []string{"tls_version"}, false, "as `TLSv1.3`"},
-	{LogTLSCipher, []string{"tls_cipher"}, false, "IANA's name of the cipher suite"},
-	{LogTLSPeer, []string{"tls_peer_subject"}, false, "distinguished name of the client's certificate, if that was verified"},
-	{LogTLSPeerName, []string{"tls_peer_san"}, false, "its first URI, such as a SPIFFE id, else its first DNS name"},
-	{LogTLSPeerHash, []string{"tls_peer_hash"}, false, "SHA-256 of the certificate in hexadecimal"},
+	{LogTLSVersion, []string{"downstream_tls_version", "DOWNSTREAM_TLS_VERSION", "tls_version"}, false, "as `TLSv1.3`"},
+	{LogTLSCipher, []string{"downstream_tls_cipher", "DOWNSTREAM_TLS_CIPHER", "tls_cipher"}, false, "IANA's name of the cipher suite"},
+	{LogServerName, []string{"requested_server_name", "REQUESTED_SERVER_NAME"}, false, "name that the client asked for by SNI"},
+	{LogPeerSubject, []string{"downstream_peer_subject", "DOWNSTREAM_PEER_SUBJECT", "tls_peer_subject"}, false, "distinguished name of the client's certificate; this and the next only if that was verified"},
+	{LogPeerIssuer, []string{"downstream_peer_issuer", "DOWNSTREAM_PEER_ISSUER"}, false, "distinguished name of who issued it"},
+	{LogPeerSerial, []string{"downstream_peer_serial", "DOWNSTREAM_PEER_SERIAL"}, false, "its serial number in hexadecimal"},
+	{LogPeerURI, []string{"downstream_peer_uri_san", "DOWNSTREAM_PEER_URI_SAN"}, false, "its URIs, such as a SPIFFE id, joined by commas"},
+	{LogPeerDNS, []string{"downstream_peer_dns_san", "DOWNSTREAM_PEER_DNS_SAN"}, false, "its DNS names, joined by commas"},
+	{LogPeerFingerprint, []string{"downstream_peer_fingerprint_256", "DOWNSTREAM_PEER_FINGERPRINT_256", "tls_peer_hash"}, false, "SHA-256 of the certificate in hexadecimal"},
+	{LogPeerName, []string{"tls_peer_san"}, false, "its first URI, else its first DNS name"},
 	{LogMethod, []string{"method", "x-mosn-method", "Http1_request_method", "Http2_request_method"}, false, "method; Bolt has none"},
 	{LogScheme, []string{"scheme", "x-mosn-scheme", "Http1_request_scheme", "Http2_request_scheme"}, false, "scheme; Bolt has none"},
 	{LogAuthority, []string{"authority", "x-mosn-host"}, false, "`:authority` or host; Bolt has none"},
@@ -185,6 +190,12 @@ var logVariables = []logVariable{
 
 // Number tells that the value is a number, which is one in JSON, too.
 func (k LogKind) Number() bool { return logVariables[k].number }
+
+// TLS is the kind of Variable that stands for the same part of the client's TLS;
+// ok is false for what is not of TLS, or of access logs only.
+func (k LogKind) TLS() (v VariableKind, ok bool) {
+	return VariableTLSVersion + VariableKind(k-LogTLSVersion), k >= LogTLSVersion && k <= LogPeerFingerprint
+}
 
 // takesArgument tells that a name goes on with an argument.
 func takesArgument(name string) bool {
@@ -226,32 +237,21 @@ func LogVariableNames() []string {
 // wrong is the first name that is none of a variable, or a percent sign that is
 // not closed.
 func ParseLogFormat(format string) (list []LogSegment, wrong string) {
-	text := func(s string) {
-		if n := len(list); n > 0 && list[n-1].Variable == nil {
-			list[n-1].Text += s
-		} else if s != "" {
-			list = append(list, LogSegment{Text: s})
-		}
-	}
-	for {
-		before, rest, found := strings.Cut(format, "%")
-		text(before)
-		if !found {
-			return list, ""
-		}
-		name, after, closed := strings.Cut(rest, "%")
-		switch v := logVariableOf(name); {
+	list = splitTemplate(format, func(name string, closed bool) (*LogVariable, bool) {
+		v := logVariableOf(name)
+		switch {
+		case wrong != "":
 		case !closed:
-			return nil, "%"
-		case name == "":
-			text("%")
+			wrong = "%"
 		case v == nil:
-			return nil, name
-		default:
-			list = append(list, LogSegment{Variable: v})
+			wrong = name
 		}
-		format = after
+		return v, v != nil
+	})
+	if wrong != "" {
+		return nil, wrong
 	}
+	return list, ""
 }
 
 // DefaultLogFormat is MOSN's.

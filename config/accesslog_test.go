@@ -30,6 +30,24 @@ func TestLogVariableTable(t *testing.T) {
 	}
 }
 
+// TestLogVariablesOfTLS: a variable of TLS has the name that routes have for it.
+func TestLogVariablesOfTLS(t *testing.T) {
+	for name, kind := range variableNames {
+		if kind < VariableTLSVersion || kind > VariablePeerFingerprint {
+			continue
+		}
+		v := logVariableOf(name)
+		if v == nil {
+			t.Errorf("%s is not known", name)
+		} else if found, ok := v.Kind.TLS(); !ok || found != kind {
+			t.Errorf("%s is %d, want %d", name, found, kind)
+		}
+	}
+	if _, ok := LogPeerName.TLS(); ok {
+		t.Error("routes have no first name of the peer")
+	}
+}
+
 // TestMOSNVariablesAreKnown: what MOSN documents for its access logs, and its
 // default formats, may stand in a file.
 func TestMOSNVariablesAreKnown(t *testing.T) {

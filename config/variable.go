@@ -141,46 +141,60 @@ func ParseVariable(name string) (v Variable, ok bool) {
 	return v, false
 }
 
-// Segment is a part of a template: literal text, or a variable.
-type Segment struct {
+// TemplatePart is a part of a template: literal text, or a variable where Variable
+// is not nil.
+type TemplatePart[V any] struct {
 	Text     string
-	Variable Variable
-	// IsVariable tells which of them.
-	IsVariable bool
+	Variable *V
 }
+
+// Segment is a part of a value that may hold variables.
+type Segment = TemplatePart[Variable]
 
 // ParseTemplate splits a value at its %variables%. "%%" is a percent sign, and so
 // is one that no name of a variable can follow. unknown is the first name that
 // is none of a variable.
 func ParseTemplate(value string) (list []Segment, unknown string) {
+	list = splitTemplate(value, func(name string, closed bool) (*Variable, bool) {
+		if !closed || strings.Trim(name, variableBytes) != "" {
+			return nil, false
+		}
+		v, ok := ParseVariable(name)
+		if !ok && unknown == "" {
+			unknown = name
+		}
+		return &v, true
+	})
+	return list, unknown
+}
+
+// splitTemplate splits a template at its %names%; "%%" is a percent sign. find is
+// asked for the variable behind each other one: of the name up to the next percent
+// sign, or, not closed, of the rest. Where ok is false, the percent sign is text.
+func splitTemplate[V any](template string, find func(name string, closed bool) (v *V, ok bool)) (list []TemplatePart[V]) {
 	text := func(s string) {
-		if n := len(list); n > 0 && !list[n-1].IsVariable {
+		if n := len(list); n > 0 && list[n-1].Variable == nil {
 			list[n-1].Text += s
 		} else if s != "" {
-			list = append(list, Segment{Text: s})
+			list = append(list, TemplatePart[V]{Text: s})
 		}
 	}
 	for {
-		before, rest, found := strings.Cut(value, "%")
+		before, rest, found := strings.Cut(template, "%")
 		text(before)
 		if !found {
-			return list, unknown
+			return list
 		}
 		name, after, closed := strings.Cut(rest, "%")
-		switch {
-		case closed && name == "":
+		if closed && name == "" {
 			text("%")
-		case !closed || strings.Trim(name, variableBytes) != "":
+		} else if v, ok := find(name, closed); ok {
+			list = append(list, TemplatePart[V]{Variable: v})
+		} else {
 			text("%")
 			after = rest
-		default:
-			v, ok := ParseVariable(name)
-			if !ok && unknown == "" {
-				unknown = name
-			}
-			list = append(list, Segment{Variable: v, IsVariable: true})
 		}
-		value = after
+		template = after
 	}
 }
 
@@ -203,7 +217,7 @@ func (v view) template(name string, where scope) string {
 		return value
 	}
 	for _, s := range list {
-		if s.IsVariable && s.Variable.Kind.scope() > where {
+		if s.Variable != nil && s.Variable.Kind.scope() > where {
 			v.early(name, where)
 		}
 	}

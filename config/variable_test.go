@@ -29,7 +29,7 @@ func TestParseTemplate(t *testing.T) {
 		var parts []string
 		for _, s := range list {
 			switch {
-			case !s.IsVariable:
+			case s.Variable == nil:
 				parts = append(parts, fmt.Sprintf("%q", s.Text))
 			case s.Variable.Name == "":
 				parts = append(parts, map[VariableKind]string{VariablePath: "path", VariableProtocol: "protocol"}[s.Variable.Kind])

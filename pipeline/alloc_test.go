@@ -15,7 +15,17 @@ import (
 func TestExchangeAllocatesNothing(t *testing.T) { allocateNothing(t) }
 
 // TestObserversAllocateNothing does so with an observer.
-func TestObserversAllocateNothing(t *testing.T) { allocateNothing(t, new(witness)) }
+func TestObserversAllocateNothing(t *testing.T) {
+	allocateNothing(t, new(witness))
+	allocateNothing(t, new(counter))
+}
+
+// counter is an observer that asks for nothing.
+type counter struct{ n int }
+
+func (c *counter) Observers(*pipeline.Wanted, int) []pipeline.Observer { return []pipeline.Observer{c} }
+
+func (c *counter) Ended(*pipeline.Ended) { c.n++ }
 
 func allocateNothing(t *testing.T, observing ...pipeline.Observing) {
 	for _, r := range rigs {

@@ -27,8 +27,10 @@ type express struct {
 	route *router.Route
 	// due is the loop time at which the timer fires, 0 when it is not pending.
 	due int64
-	// observed is what was noted for observers, nil where nobody observes.
+	// observed is what was noted of the head for observers, nil where they asked
+	// for nothing that it has; size is that of the body, for them.
 	observed *observed
+	size     int
 
 	// deadline and patient are those of a clock.
 	deadline int64
@@ -152,7 +154,7 @@ func (x *express) OnReply(h codec.Head, body []byte) {
 	c.traffic.End(uint8(codec.ReasonNone), status)
 	c.traffic.Observe(w.loop.Now() - x.try.Began())
 	members.Meter().End(uint8(codec.ReasonNone), status)
-	if x.observed != nil {
+	if c.observers != nil {
 		x.tellObservers(h, body)
 	}
 	w.recycleExpress(x)
@@ -177,36 +179,13 @@ func (x *express) exchange() *exchange {
 	e.request.Protocol, e.request.Receiver, e.request.Waiter = e.to, (*upstream)(e), (*waiting)(e)
 	e.request.Resume(&x.try)
 	e.requestEnd, e.observed = true, x.observed
+	x.observedBy(e)
 	e.clock, e.meter.began, e.meter.sent = x.clock(), x.try.Began(), x.try.Began()
 	e.pairs, e.noted = x.pairs, true
 	due, _ := e.clock.due(false)
 	e.schedule(w.loop.Now(), due)
 	w.recycleExpress(x)
 	return e
-}
-
-// observe notes the request for observers, as an exchange does.
-func (x *express) observe(h codec.Head, body []byte) {
-	e := &x.conn.worker.scribe
-	e.observe(x.conn.observers)
-	e.observeRequest(h, len(body))
-	e.observed.received = x.try.Began()
-	e.observeStream()
-	e.observed.upOut = int64(len(body))
-	x.observed, e.observed = e.observed, nil
-}
-
-// tellObservers tells that the request has ended with a reply.
-func (x *express) tellObservers(h codec.Head, body []byte) {
-	e := &x.conn.worker.scribe
-	e.conn, e.observed, e.route, e.cluster = x.conn, x.observed, x.route, x.route.Cluster
-	e.from, e.to = x.conn.protocol, x.conn.protocol
-	e.meter = meter{began: x.try.Began(), status: h.HTTPStatus()}
-	e.request.Resume(&x.try)
-	e.observed.upIn = int64(len(body))
-	e.observeReply(h, len(body))
-	e.tellObservers(codec.ReasonNone)
-	e.state = state{}
 }
 
 // newExpress returns one that nothing refers to.

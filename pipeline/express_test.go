@@ -17,6 +17,7 @@ import (
 	"github.com/sideloop/sideloop/codec"
 	"github.com/sideloop/sideloop/codec/bolt"
 	"github.com/sideloop/sideloop/eventloop"
+	"github.com/sideloop/sideloop/pipeline"
 	"github.com/sideloop/sideloop/stats"
 )
 
@@ -47,6 +48,38 @@ type play struct {
 	client  bytes.Buffer
 	host    bytes.Buffer
 	ending  int // what the client got before the end, in whose order requests fail together
+	told    *told
+}
+
+// told is an observer that asks for little, for a header that is there, or for all,
+// and keeps what it is told.
+type told struct {
+	asks  uint64
+	lines []string
+}
+
+func (w *told) Observers(want *pipeline.Wanted, _ int) []pipeline.Observer {
+	want.RequestHeader("missing")
+	if w.asks > 0 {
+		want.RequestHeader("service")
+	}
+	if w.asks > 1 {
+		want.Target()
+		want.ReplyHeader("x-sideloop-reason")
+	}
+	return []pipeline.Observer{w}
+}
+
+func (w *told) Ended(r *pipeline.Ended) {
+	var b strings.Builder
+	for _, at := range []int64{r.Began, r.Received, r.Sent, r.Resent, r.Replied, r.Finished, r.Wall} {
+		fmt.Fprintf(&b, "%v ", at > 0)
+	}
+	fmt.Fprintf(&b, "%d %s %s %v %v %d %v %v ", r.Loop, r.Listener, r.Cluster, r.Route != nil, r.Host != nil, r.Tries, r.UpstreamLocal != nil, r.UpstreamConnection > 0)
+	fmt.Fprintf(&b, "%v %v %v %v %v %v %v %v ", r.Connection > 0, r.Remote != nil, r.Local != nil, r.Hello, r.From, r.To, r.OneWay, r.GRPC)
+	fmt.Fprintf(&b, "%q %v %v %v %d %d %d %d ", r.Class, r.Request, r.Reply, r.Reason, r.Status, r.GRPCStatus, r.BoltStatus, r.UpstreamStatus)
+	fmt.Fprintf(&b, "%d %d %d %d", r.BytesReceived, r.BytesSent, r.UpstreamBytesSent, r.UpstreamBytesReceived)
+	w.lines = append(w.lines, b.String())
 }
 
 // frame is a frame off the wire, in one of the versions; broken ones have a wrong
@@ -249,12 +282,15 @@ func (p *play) outcome() string {
 	}
 	p.worker.Clusters().Report(func(r cluster.HostReport) { fmt.Fprintf(&b, "in flight %d\n", r.InFlight) })
 	fmt.Fprintf(&b, "to the client %x\nin the end %s\nto the host %x\n", p.client.Bytes()[:p.ending], sorted(p.client.Bytes()[p.ending:]), p.host.Bytes())
+	slices.Sort(p.told.lines) // requests fail together in any order
+	fmt.Fprintf(&b, "told\n%s\n", strings.Join(p.told.lines, "\n"))
 	return b.String()
 }
 
 // perform plays a seed, and returns its outcome.
 func perform(t *testing.T, seed uint64) string {
-	p := &play{rig: newRig(t, codec.Bolt, codec.Bolt, 128), rng: rand.New(rand.NewPCG(seed, 1))}
+	w := &told{asks: seed % 3}
+	p := &play{rig: newRig(t, codec.Bolt, codec.Bolt, 128, w), rng: rand.New(rand.NewPCG(seed, 1)), told: w}
 	p.on(func() {
 		for range 120 {
 			if p.rng.IntN(9) < 5 {
@@ -284,7 +320,7 @@ func difference(lane, exchange string) string {
 }
 
 // A request in the lane cannot be told from one that goes through an exchange: by
-// what is written, what is counted and why it ends.
+// what is written, what is counted, what observers are told and why it ends.
 func TestLaneIsLikeExchange(t *testing.T) {
 	usual := lane
 	t.Cleanup(func() { lane = usual })
@@ -317,7 +353,8 @@ func TestLaneTimesOut(t *testing.T) {
 		if i == 1 {
 			lane = func(a codec.Acceptor) codec.Acceptor { return laneless{a} }
 		}
-		p := &play{rig: newRig(t, codec.Bolt, codec.Bolt, 128), rng: rand.New(rand.NewPCG(7, 7))}
+		w := new(told)
+		p := &play{rig: newRig(t, codec.Bolt, codec.Bolt, 128, w), rng: rand.New(rand.NewPCG(7, 7)), told: w}
 		pairs := bolt.AppendPair(nil, []byte("service"), []byte("s"))
 		p.on(func() {
 			for id := range uint32(3) {

@@ -66,15 +66,19 @@ func (o *Observers) loop(index int) *observers {
 	return &o.loops[index]
 }
 
-// Wanted is which headers the observers of a chain want. A head is gone when its
-// request ends, so these are copied while it is there, and no others.
+// Wanted is what the observers of a chain want of heads. A head is gone when its
+// request ends, so that is copied while it is there, and nothing else.
 type Wanted struct {
 	request, reply []wantedHeader
+	target         bool
 }
 
 // wantedHeader is a name as the configuration has it, for Bolt's keys, and in
 // lower case.
 type wantedHeader struct{ exact, lower string }
+
+// Target asks for Ended.Method, Path, Authority, Scheme and Class.
+func (w *Wanted) Target() { w.target = true }
 
 // RequestHeader is the index under which Ended.Request will have a header of the
 // request as the client sent it.
@@ -136,8 +140,9 @@ type Ended struct {
 	Hello         *eventloop.Hello
 
 	// From is the client's protocol, To the host's.
-	From, To                        codec.Protocol
-	OneWay, GRPC                    bool
+	From, To     codec.Protocol
+	OneWay, GRPC bool
+	// These are there if Wanted asked for the target.
 	Method, Path, Authority, Scheme []byte // empty for Bolt
 	Class                           []byte // of a Bolt request
 	// Request and Reply are the headers asked for by Wanted. Long values are cut

@@ -21,6 +21,7 @@ type witness struct {
 }
 
 func (w *witness) Observers(want *pipeline.Wanted, loops int) []pipeline.Observer {
+	want.Target()
 	w.service, w.missing, w.reply = want.RequestHeader("service"), want.RequestHeader("missing"), want.ReplyHeader("missing")
 	return []pipeline.Observer{w}
 }

@@ -78,9 +78,15 @@ func (e *exchange) observeRequest(h codec.Head, n int) {
 	o.in += int64(n)
 	// The first byte is nobody's, so that a span that ends at 0 is absent.
 	o.bytes = append(o.bytes, 0)
-	if c, ok := h.(classed); ok {
+	c, bolt := h.(classed)
+	switch {
+	case !o.observers.want.target && bolt:
+	case !o.observers.want.target:
+		// For the list of failures.
+		o.method, o.path = e.note(h.Method()), e.note(h.Path())
+	case bolt:
 		o.class = e.note(c.ClassName())
-	} else {
+	default:
 		o.method, o.path, o.authority = e.note(h.Method()), e.note(h.Path()), e.note(h.Authority())
 		if s, ok := h.(schemed); ok {
 			o.scheme = e.note(s.URIScheme())

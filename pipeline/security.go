@@ -19,10 +19,15 @@ func (c *connection) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
 // LocalAddr implements router.Peer.
 func (c *connection) LocalAddr() net.Addr { return c.conn.LocalAddr() }
 
-// AppendSecurity implements router.Peer. Several names are joined by commas. What
-// a certificate says counts only if it was verified: policies rest on it.
+// AppendSecurity implements router.Peer.
 func (c *connection) AppendSecurity(b []byte, v config.VariableKind) []byte {
-	h := c.conn.Hello()
+	return AppendSecurity(b, c.conn.Hello(), v)
+}
+
+// AppendSecurity appends the value of a variable of TLS, nothing where the handshake
+// has none, or h is nil. Several names are joined by commas. What a certificate says
+// counts only if it was verified: policies rest on it.
+func AppendSecurity(b []byte, h *eventloop.Hello, v config.VariableKind) []byte {
 	if h == nil {
 		return b
 	}
@@ -34,8 +39,8 @@ func (c *connection) AppendSecurity(b []byte, v config.VariableKind) []byte {
 	case config.VariableServerName:
 		return append(b, h.ServerName...)
 	}
-	p := h.Peer
-	if p == nil || !p.Verified {
+	p := Proven(h)
+	if p == nil {
 		return b
 	}
 	switch v {
@@ -70,12 +75,21 @@ func versionName(v uint16) string {
 	return ""
 }
 
-// provenNames are the alternative names of a client that has proved to have them.
-func provenNames(h *eventloop.Hello) []string {
+// Proven is who a client has proved to be, nil for nobody; h may be nil.
+func Proven(h *eventloop.Hello) *eventloop.Identity {
 	if h == nil || h.Peer == nil || !h.Peer.Verified {
 		return nil
 	}
-	return eventloop.AlternativeNames(h.Peer.Chain[0])
+	return h.Peer
+}
+
+// provenNames are the alternative names of a client that has proved to have them.
+func provenNames(h *eventloop.Hello) []string {
+	p := Proven(h)
+	if p == nil {
+		return nil
+	}
+	return eventloop.AlternativeNames(p.Chain[0])
 }
 
 func appendNames(b []byte, names []string) []byte {

@@ -50,6 +50,7 @@ type Worker struct {
 	matched *router.Route
 
 	ended         Ended
+	brief         Ended // of requests in the lane of which nothing was noted
 	freeObserved  *observed
 	spareObserved int
 	observedBytes int
@@ -72,6 +73,7 @@ func (w *Worker) Adopt(s *Snapshot) {
 	w.routers = s.Routers
 	w.clusters.Adopt(s.Clusters)
 	w.lookups = lookups{}
+	w.ended, w.brief = Ended{}, Ended{} // which must not keep a configuration that is gone
 }
 
 // lookups remembers the latest answers of the tables by name, since requests in

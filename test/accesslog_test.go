@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -242,6 +243,44 @@ func TestAccessLogWithoutReply(t *testing.T) {
 	}
 	if l := readLog(t, file("h2"), 1)[0]; l.Reason != "downstream_reset" || l.Code != 499 || p.ended(codec.DownstreamReset) != 1 {
 		t.Errorf("a cancelled request: %+v", l)
+	}
+}
+
+// A request that its session refuses by itself has a line, with what is known of it.
+func TestAccessLogOfRefusals(t *testing.T) {
+	dir := t.TempDir()
+	bolt, h2 := filepath.Join(dir, "bolt"), filepath.Join(dir, "h2")
+	p := startProxy(t, configOf(
+		hop{name: "bolt", listen: "127.0.0.1:0", down: "SofaRpc", up: "SofaRpc", hosts: []string{"127.0.0.1:1"}, listenerKV: logging(bolt)},
+		hop{name: "h2", listen: "127.0.0.1:0", down: "Http2", up: "Http2", hosts: []string{"127.0.0.1:1"}, match: anyRequest, listenerKV: logging(h2)},
+	))
+	c := dialFrames(t, p.address("h2"))
+	line := []string{":method", "GET", ":scheme", "http", ":path", "/a", ":authority", "b", "x-test", "seven"}
+	c.send(1, true, append(line, "te", "gzip")...)
+	c.wantReset()
+	c.send(3, true, append(line, slices.Repeat([]string{"field", "x"}, 300)...)...)
+	c.wantHeaders()
+	c.send(5, true, append(line, ":path", "/again")...)
+	c.wantReset()
+	request := newBoltRequest(service, []byte("hunter2"))
+	bad := request.encode()
+	bad[22+len(request.class)] = 0x7f // the length of the first key
+	conn := dial(t, p.address("bolt"))
+	if _, err := conn.Write(bad); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []logged{
+		{Reason: "protocol_error", Code: 400, Flag: "DPE", Request: "GET b /a", Header: "seven"},
+		{Reason: "header_too_large", Code: 431, Flag: "DPE", Request: "GET b /a", Header: "seven"},
+		{Reason: "protocol_error", Code: 400, Flag: "DPE", Request: "GET b /a"},
+	} {
+		got := readLog(t, h2, 3)[i]
+		if got.Reason != want.Reason || got.Code != want.Code || got.Flag != want.Flag || got.Request != want.Request || got.Header != want.Header && i < 2 || got.Tries != 0 || got.Conn == 0 {
+			t.Errorf("line %d is %+v, want %+v", i, got, want)
+		}
+	}
+	if got := readLog(t, bolt, 1)[0]; got.Reason != "protocol_error" || got.Down != "bolt" || got.Conn == 0 {
+		t.Errorf("the line is %+v", got)
 	}
 }
 

@@ -33,6 +33,8 @@ type provocation struct {
 	// reason in the reply; askOnce by default. Where the client cannot have one,
 	// it returns that word itself.
 	ask func(t *testing.T, o *operated, protocol string) string
+	// unlogged is why there is no line in the access log.
+	unlogged string
 }
 
 // provocations has a line for each reason that a request can end with while its
@@ -224,8 +226,8 @@ func scripted(do func(p *framePeer, id uint32)) func(*testing.T, string) string 
 	}
 }
 
-// For every reason that can be provoked, the reply, the log and the metric have one
-// word, over both protocols.
+// For every reason that can be provoked, the reply, the log, the metric and the line in
+// the access log have one word, over both protocols.
 func TestOneWordForEachReason(t *testing.T) {
 	provoked := make(map[codec.Reason]bool)
 	for _, p := range provocations {
@@ -255,7 +257,8 @@ func (p *provocation) run(t *testing.T, protocol string) {
 	if p.filters != "" {
 		h.listenerKV = `, "stream_filters": [` + p.filters + `]`
 	}
-	log := filepath.Join(t.TempDir(), "log")
+	log, access := filepath.Join(t.TempDir(), "log"), filepath.Join(t.TempDir(), "access.log")
+	h.listenerKV += `, "access_logs": [{"log_path": "` + access + `", "json_format": {"reason": "%reason%", "flag": "%response_flag%"}}]`
 	text := strings.Replace(configOf(h), `"default_log_path": "stderr", "default_log_level": "ERROR"`, `"default_log_path": "`+log+`", "default_log_level": "DEBUG"`, 1)
 	if p.limits != "" {
 		text = limited(p.limits, text)
@@ -263,12 +266,18 @@ func (p *provocation) run(t *testing.T, protocol string) {
 	if strings.Contains(h.route, "cluster_header") {
 		text = strings.Replace(text, `"cluster_name": "in", "cluster_header"`, `"cluster_header"`, 1)
 	}
+	word := p.reason.String()
+	t.Cleanup(func() { // when the proxy has ended, and written all its lines
+		b, _ := os.ReadFile(access)
+		if logged := strings.Contains(string(b), `{"reason":"`+word+`",`); logged != (p.unlogged == "") {
+			t.Errorf("the access log says %q", b)
+		}
+	})
 	o := operate(t, text)
 	ask := p.ask
 	if ask == nil {
 		ask = askOnce
 	}
-	word := p.reason.String()
 	if got := ask(t, o, protocol); got != word {
 		t.Errorf("the reply says %q", got)
 	}

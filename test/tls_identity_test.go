@@ -7,6 +7,8 @@ import (
 	"crypto/tls"
 	"encoding/hex"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -138,10 +140,12 @@ func TestClientIdentity(t *testing.T) {
 	}
 	names := []string{"downstream_tls_version", "downstream_tls_cipher", "requested_server_name", "downstream_peer_subject", "downstream_peer_issuer",
 		"downstream_peer_serial", "downstream_peer_uri_san", "downstream_peer_dns_san", "downstream_peer_fingerprint_256"}
+	log := filepath.Join(t.TempDir(), "access.log")
+	logged := `, "access_logs": [{"log_path": "` + log + `", "log_format": "%` + strings.Join(names, "%|%") + `%|%tls_peer_san%"}]`
 	optional := m.toClients(`, "verify_client": true, "inspector": true`)
 	access := `, "stream_filters": [{"type": "ip_access", "config": {"default_action": "deny", "ips": [{"action": "allow", "names": [{"prefix": "spiffe://mesh/ns/a/"}]}]}}]`
 	p := startProxy(t, configOf(
-		hop{name: "h", listen: "127.0.0.1:0", down: "Http2", up: "Http2", hosts: []string{h2.address()}, match: fromA, tls: optional, route: added(names...)},
+		hop{name: "h", listen: "127.0.0.1:0", down: "Http2", up: "Http2", hosts: []string{h2.address()}, match: fromA, tls: optional, route: added(names...), listenerKV: logged},
 		hop{name: "b", listen: "127.0.0.1:0", down: "SofaRpc", up: "SofaRpc", hosts: []string{bolt.address()}, tls: optional, listenerKV: access},
 	))
 	r := postH2(t, m.h2Client(m.clientConfig("h2")), p.address("h"), nil, true, nil)
@@ -157,6 +161,18 @@ func TestClientIdentity(t *testing.T) {
 			t.Errorf("%s is %q, want %q", n, got, want[n])
 		}
 	}
+	var line []string
+	for _, n := range names {
+		line = append(line, want[n])
+	}
+	wantLine := strings.Join(append(line, "spiffe://mesh/ns/a/sa/client"), "|") + "\n"
+	eventually(t, "the access log says who the client is", func() bool {
+		b, _ := os.ReadFile(log)
+		if len(b) > 0 && string(b) != wantLine {
+			t.Errorf("the access log says %q, want %q", b, wantLine)
+		}
+		return len(b) > 0
+	})
 	for name, c := range map[string]*http.Client{"another client": m.h2Client(m.as(m.host, "h2")), "plain text": newH2Client(t)} {
 		if r := postH2(t, c, p.address("h"), nil, true, nil); r.status != 404 || r.header.Get(codec.ReasonHeader) != "no_route" {
 			t.Errorf("%s: status %d", name, r.status)

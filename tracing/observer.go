@@ -11,6 +11,7 @@ type observing Exporter
 
 // Observers implements pipeline.Observing.
 func (o *observing) Observers(want *pipeline.Wanted, loops int) []pipeline.Observer {
+	want.Target()
 	h := &headers{service: want.RequestHeader("service"), method: want.RequestHeader("sofa_head_method_name")}
 	list := make([]pipeline.Observer, loops)
 	for i := range list {

@@ -111,6 +111,7 @@ func (s *Server) admits(h *Head, f fault) bool {
 		s.owner.Glitch("unknown_command")
 		s.answer(h, codec.ProtocolError)
 	case s.draining && s.grace == graceNone:
+		s.tellRefused(h, codec.Draining)
 		s.answer(h, codec.Draining)
 	default:
 		return true
@@ -132,12 +133,22 @@ func (s *Server) accepted(h *Head) *stream {
 	return st
 }
 
+// tellRefused tells the acceptor of a request that it is not given.
+func (s *Server) tellRefused(h *Head, r codec.Reason) {
+	if to, ok := s.accept.(codec.Refuser); ok {
+		to.OnRefused(h, r)
+	}
+}
+
 // answerFault answers a bad frame and shuts the connection if what follows it
 // cannot be told.
 func (s *Server) answerFault(h *Head, f fault) {
 	r := codec.ProtocolError
 	if f == faultTooLarge {
 		r = codec.BodyTooLarge
+	}
+	if h.Type != TypeResponse && h.Command == CommandRequest {
+		s.tellRefused(h, r)
 	}
 	s.answer(h, r)
 	if f == faultTooLarge || f == faultLength {

@@ -55,16 +55,20 @@ func (c *conn) openRequest(m *message, tooLarge bool) {
 	c.maxID = id
 	switch {
 	case c.block.selfParent:
+		c.tellRefused(m, codec.ProtocolError)
 		c.refuseRequest(codeProtocolError, "priority_self")
 		return
 	case c.table.count >= c.limits.MaxStreams:
+		c.tellRefused(m, codec.Overflow)
 		c.refuseStream()
 		return
 	case tooLarge:
+		c.tellRefused(m, codec.HeaderTooLarge)
 		c.answerTooLarge(m)
 		return
 	}
 	if word := m.request(end, c.limits.Connect); word != "" {
+		c.tellRefused(m, codec.ProtocolError)
 		c.refuseRequest(codeProtocolError, word)
 		return
 	}
@@ -86,6 +90,21 @@ func (c *conn) openRequest(m *message, tooLarge bool) {
 		c.recvEnd(s)
 	}
 	receiver.OnHeaders(head, nil, end)
+}
+
+// tellRefused tells the acceptor of a request that it is not given.
+func (c *conn) tellRefused(m *message, r codec.Reason) {
+	to, ok := c.accept.(codec.Refuser)
+	if !ok {
+		return
+	}
+	h := m.known
+	if h == nil {
+		h = &m.head
+		_ = m.request(c.block.end, c.limits.Connect) // for what it understands
+		h.Fields, h.names = m.fields, 0
+	}
+	to.OnRefused(h, r)
 }
 
 // refuseRequest resets a stream that never reaches the acceptor.

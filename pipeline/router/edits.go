@@ -30,7 +30,7 @@ func (e *Edits) add(c *config.HeaderEdits) {
 		segments, _ := config.ParseTemplate(h.Value)
 		e.list = append(e.list, edit{name: []byte(h.Name), add: true, join: h.Append, value: segments})
 		for _, s := range segments {
-			e.notes = e.notes || s.IsVariable && s.Variable.Known()
+			e.notes = e.notes || s.Variable != nil && s.Variable.Known()
 		}
 	}
 	for _, name := range c.Remove {
@@ -55,14 +55,14 @@ func (e *Edits) Apply(to codec.Editor, q *Query, notes, text []byte) []byte {
 		for j := range c.value {
 			s := &c.value[j]
 			switch {
-			case !s.IsVariable:
+			case s.Variable == nil:
 				text = append(text, s.Text...)
 			case notes != nil && s.Variable.Known():
 				n := int(binary.BigEndian.Uint32(notes))
 				text = append(text, notes[noteSize:noteSize+n]...)
 				notes = notes[noteSize+n:]
 			default:
-				value, _ := q.Value(&s.Variable)
+				value, _ := q.Value(s.Variable)
 				text = append(text, value...)
 			}
 		}
@@ -87,8 +87,8 @@ const noteSize = 4
 func (e *Edits) TakeNotes(q *Query, notes []byte) []byte {
 	for i := range e.list {
 		for j := range e.list[i].value {
-			if s := &e.list[i].value[j]; s.IsVariable && s.Variable.Known() {
-				value, _ := q.Value(&s.Variable)
+			if s := &e.list[i].value[j]; s.Variable != nil && s.Variable.Known() {
+				value, _ := q.Value(s.Variable)
 				notes = append(binary.BigEndian.AppendUint32(notes, uint32(len(value))), value...)
 			}
 		}

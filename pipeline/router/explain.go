@@ -227,10 +227,10 @@ func (e *Edits) describe(q *Query, of string, say func(string, ...any)) {
 		var value []byte
 		for _, s := range c.value {
 			switch {
-			case !s.IsVariable:
+			case s.Variable == nil:
 				value = append(value, s.Text...)
 			case s.Variable.Known():
-				v, _ := q.Value(&s.Variable)
+				v, _ := q.Value(s.Variable)
 				value = append(value, v...)
 			default:
 				value = append(value, "<of the reply>"...)

@@ -101,7 +101,7 @@ func (q *Query) Value(v *config.Variable) (value []byte, ok bool) {
 	case config.VariableLocal:
 		value = q.local()
 	case config.VariableProtocol:
-		value = append(q.room[:0], protocolName(q.Protocol)...)
+		value = append(q.room[:0], q.Protocol.MOSNName()...)
 	case config.VariableTLSVersion, config.VariableTLSCipher, config.VariableServerName, config.VariablePeerSubject,
 		config.VariablePeerIssuer, config.VariablePeerSerial, config.VariablePeerURI, config.VariablePeerDNS, config.VariablePeerFingerprint:
 		value = q.security(v.Kind)
@@ -130,17 +130,6 @@ func (q *Query) status() []byte {
 	}
 	n := q.Reply.HTTPStatus()
 	return append(q.room[:0], byte('0'+n/100%10), byte('0'+n/10%10), byte('0'+n%10))
-}
-
-// protocolName is MOSN's.
-func protocolName(p codec.Protocol) string {
-	switch p {
-	case codec.Bolt:
-		return "bolt"
-	case codec.HTTP2:
-		return "Http2"
-	}
-	return ""
 }
 
 // address is an address with its port; a Unix socket's is its path.
