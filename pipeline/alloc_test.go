@@ -31,20 +31,27 @@ func allocateNothing(t *testing.T, observing ...pipeline.Observing) {
 	for _, r := range rigs {
 		t.Run(r.name, func(t *testing.T) {
 			g := newRig(t, r.down, r.up, 1<<10, observing...)
-			var allocs float64
-			g.on(func() {
-				for range 50 {
-					g.round()
-				}
-				allocs = testing.AllocsPerRun(50, g.round)
-			})
-			if perRequest := allocs / float64(len(g.callers)); perRequest > 0.02 {
-				t.Errorf("%.3f allocations per request", perRequest)
-			}
+			g.wantNoAllocations(t)
 			if n, want := g.answered(), (1+50+51)*len(g.callers); n != want {
 				t.Errorf("%d of %d requests were answered", n, want)
 			}
 		})
+	}
+}
+
+// wantNoAllocations counts over fifty rounds, after as many that make what is
+// reused.
+func (g *rig) wantNoAllocations(t *testing.T) {
+	t.Helper()
+	var allocs float64
+	g.on(func() {
+		for range 50 {
+			g.round()
+		}
+		allocs = testing.AllocsPerRun(50, g.round)
+	})
+	if perRequest := allocs / float64(len(g.callers)); perRequest > 0.02 {
+		t.Errorf("%.3f allocations per request", perRequest)
 	}
 }
 
@@ -58,16 +65,7 @@ func TestTracingAllocatesNothing(t *testing.T) {
 				if way.parent {
 					g.request = withParent(g.request)
 				}
-				var allocs float64
-				g.on(func() {
-					for range 50 {
-						g.round()
-					}
-					allocs = testing.AllocsPerRun(50, g.round)
-				})
-				if perRequest := allocs / float64(len(g.callers)); perRequest > 0.02 {
-					t.Errorf("%.3f allocations per request", perRequest)
-				}
+				g.wantNoAllocations(t)
 			})
 		}
 	}
