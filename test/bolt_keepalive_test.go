@@ -151,6 +151,7 @@ func neverAnswered(t testing.TB, protocol, address string) <-chan string {
 // refused at once or served by another host, and it is used again when it runs
 // again.
 func TestFrozenUpstream(t *testing.T) {
+	t.Parallel() // it waits for most of the time
 	eachPair(t, func(t *testing.T, down, up string) {
 		e := startEchoProcess(t, up)
 		p := startProxy(t, configOf(hop{name: "in", listen: "127.0.0.1:0", down: down, up: up, hosts: []string{e.address}, clusterKV: patience}))
@@ -189,6 +190,7 @@ func TestFrozenUpstream(t *testing.T) {
 // With another host at hand, no request but those in flight is lost to a frozen
 // one.
 func TestFrozenUpstreamFailsOver(t *testing.T) {
+	t.Parallel() // it waits for most of the time
 	for _, up := range protocols {
 		t.Run(up, func(t *testing.T) {
 			frozen, other := startEchoProcess(t, up), startEchoProcess(t, up)

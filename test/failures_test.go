@@ -29,6 +29,7 @@ func (o *operated) failed(reason string) (f failureOf) {
 
 // What is told of a failed request says what it was and where its time went.
 func TestRecentFailures(t *testing.T) {
+	t.Parallel() // it waits for most of the time
 	slow := startBoltService(t, "127.0.0.1:0", func(boltFrame) []boltFrame { return nil })
 	cut := startH2Service(t, "127.0.0.1:0", func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(200)

@@ -67,6 +67,7 @@ func (p *proxy) callUntil(what string, ok func() bool) {
 // Failures in a row eject a host, at once; it returns after its time and is
 // ejected for longer if it has not recovered.
 func TestConsecutiveFailuresEject(t *testing.T) {
+	t.Parallel() // it waits for most of the time
 	for name, tt := range map[string]struct {
 		ail        http.HandlerFunc
 		keys, kind string

@@ -294,6 +294,7 @@ func startHanging(t testing.TB, protocol string, n int64) (f *flaky, cancelled *
 // A try that takes too long is given up for another one; together they are held
 // to the request's own timeout.
 func TestPerTryTimeout(t *testing.T) {
+	t.Parallel() // it waits for most of the time
 	for _, protocol := range protocols {
 		t.Run(protocol, func(t *testing.T) {
 			slow, cancelled := startHanging(t, protocol, 1)
@@ -303,7 +304,7 @@ func TestPerTryTimeout(t *testing.T) {
 			}
 			p := startProxy(t, configOf(
 				// Its second try has the time that a busy machine takes.
-				hop{name: "slow", listen: "127.0.0.1:0", down: protocol, up: protocol, hosts: []string{slow.address}, route: policy("1s")},
+				hop{name: "slow", listen: "127.0.0.1:0", down: protocol, up: protocol, hosts: []string{slow.address}, route: policy("500ms")},
 				hop{name: "dead", listen: "127.0.0.1:0", down: protocol, up: protocol, hosts: []string{dead.address}, route: `, "timeout": "1s"` + policy("50ms"),
 					clusterKV: `, "circuit_breakers": [{"retry_budget": {"min_retry_concurrency": 1000}}]`},
 				hop{name: "once", listen: "127.0.0.1:0", down: protocol, up: protocol, hosts: []string{dead.address}, route: `, "retry_policy": {"retry_timeout": "50ms"}`},

@@ -59,12 +59,12 @@ func TestTLSWithNghttpx(t *testing.T) {
 	config := m.clientConfig("h2")
 	config.ServerName = "host"
 	c := m.h2Client(config)
-	for _, n := range sizes {
+	for _, n := range []int{0, 1, 1 << 20} {
 		if r := postH2(t, c, front, body(n), true, nil); r.status != 200 || !bytes.Equal(r.body, body(n)) {
 			t.Errorf("%d bytes: status %d, %d bytes back", n, r.status, len(r.body))
 		}
 	}
-	p.wantOK(len(sizes))
+	p.wantOK(3)
 	if n := p.Handshakes(eventloop.HandshakeDone); n == 0 {
 		t.Error("there was no handshake")
 	}

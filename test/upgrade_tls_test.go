@@ -158,6 +158,7 @@ func TestUpgradeBesideLongStreams(t *testing.T) {
 
 // What is open when the drain time is over is reset, not ended, and not sooner.
 func TestUpgradeEndsLongStreams(t *testing.T) {
+	t.Parallel() // it waits for most of the time
 	const drainTime = 2 * time.Second
 	m, l, address, _ := startLongStreams(t, drainTime.String())
 	old := l.current()

@@ -29,6 +29,7 @@ func TestR1DataDribble(t *testing.T) {
 // A client that takes its reply byte by byte, slowly enough to be no flood, has
 // it cut off.
 func TestR1SlowDribble(t *testing.T) {
+	waits(t)
 	w := newWorld(t, setup{limits: `"stream_idle_timeout": "2s"`})
 	a := w.open(setting{ID: http2.SettingInitialWindowSize, Val: 1})
 	a.Send(peer.Headers(1, peer.Plain("GET", tenMegabytes), peer.EndStream|peer.EndHeaders))
@@ -138,6 +139,7 @@ func TestR18WindowUpdates(t *testing.T) {
 // A client that takes nothing of a large reply has its stream reset in time, and
 // the service is free of it; the connection goes on.
 func TestR20ZeroWindow(t *testing.T) {
+	waits(t)
 	n := full(100, 4)
 	// Long enough for a busy machine to answer the citizen within.
 	w := newWorld(t, setup{limits: `"stream_idle_timeout": "2s"`, held: (n + 1) << 16})
@@ -160,6 +162,7 @@ func TestR20ZeroWindow(t *testing.T) {
 
 // The same of a host that takes nothing of a large request.
 func TestR20HostWithZeroWindow(t *testing.T) {
+	waits(t)
 	w := newWorld(t, setup{hostLimits: `"stream_idle_timeout": "2s"`, hostSettings: noWindow, held: 1 << 20})
 	a := w.open()
 	// The host's settings are known once it has answered the connection.

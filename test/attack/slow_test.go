@@ -53,6 +53,7 @@ func TestR21Slowloris(t *testing.T) {
 		{name: "acknowledgement", word: "settings_ack_timeout", first: hello, code: int(http2.ErrCodeSettingsTimeout)},
 	} {
 		t.Run(x.name, func(t *testing.T) {
+			waits(t)
 			w := newWorld(t, setup{limits: hasty, down: x.protocols})
 			for range full(20, 1) {
 				a := peer.Dial(t, w.address)
@@ -73,6 +74,7 @@ func TestR21Slowloris(t *testing.T) {
 // A body that stops coming is given up; one that comes slowly, but comes, is
 // not.
 func TestR21SlowBody(t *testing.T) {
+	waits(t)
 	w := newWorld(t, setup{limits: `"stream_idle_timeout": "1s"`})
 	a := w.open()
 	a.Send(peer.Headers(1, peer.Plain("POST", "/host"), peer.EndHeaders), peer.Data(1, []byte("x"), 0))

@@ -49,6 +49,14 @@ func full(n, enough int) int {
 	return enough
 }
 
+// waits lets tests that wait for most of the time do so beside each other, but in
+// a soak, which measures them.
+func waits(t *testing.T) {
+	if !soak {
+		t.Parallel()
+	}
+}
+
 // world is a proxy of one loop, so that all share it; behind it a service that
 // works, under any path, and a host that does what the test says, under /host;
 // and before it a client that behaves, from the world's beginning to its end.
