@@ -26,6 +26,8 @@ type step struct {
 	segments []segment
 	first    *segment
 	run      int
+	// simple is one variable of a text with one byte behind it.
+	simple bool
 }
 
 // segment is a variable, if it is one, and the literal text behind it.
@@ -67,12 +69,13 @@ func (f *format) divide() {
 			end++
 		}
 		if end == i || len(f.runs) == runsMax {
-			f.steps = append(f.steps, step{f.segments[i : i+1], &f.segments[i], -1})
+			s := &f.segments[i]
+			f.steps = append(f.steps, step{f.segments[i : i+1], s, -1, s.variable && !s.alone && len(s.text) == 1})
 			i++
 			continue
 		}
 		run := f.segments[i:end]
-		f.steps = append(f.steps, step{run, &run[0], len(f.runs)})
+		f.steps = append(f.steps, step{run, &run[0], len(f.runs), false})
 		f.runs = append(f.runs, run)
 		i = end
 	}

@@ -28,6 +28,14 @@ func (f *format) append(dst []byte, r *pipeline.Ended, m *memory) []byte {
 	for i := range f.steps {
 		s := &f.steps[i]
 		switch {
+		case s.simple:
+			// As appendSegment does for these, without looking at what they may be.
+			start := len(dst)
+			if dst = s.first.append(dst, r, m, f.how, room); len(dst) == start {
+				dst = append(dst, '-')
+			}
+			room = max(room-(len(dst)-start), 0)
+			dst = append(dst, s.first.text[0])
 		case s.run < 0:
 			dst, room = f.appendSegment(dst, s.first, r, m, room)
 		case kept != nil:
@@ -71,9 +79,6 @@ func (f *format) appendSegment(dst []byte, s *segment, r *pipeline.Ended, m *mem
 		}
 	}
 	room = max(room-(len(dst)-start), 0)
-	if len(s.text) == 1 {
-		return append(dst, s.text[0]), room
-	}
 	return append(dst, s.text...), room
 }
 
