@@ -19,6 +19,8 @@ const (
 	// scrapeAfter is when the counters are read first, after the warm-up: the
 	// generator takes a while to start.
 	scrapeAfter = warmUp + 300*time.Millisecond
+	// sampleEvery is over how long the admin server answers from what it has.
+	sampleEvery = 1100 * time.Millisecond
 	// collectTimes leaves over a second between two readings even of the
 	// shortest measurement; more often the proxy's own counters are not read.
 	collectTimes = 2
@@ -103,15 +105,32 @@ func (w *way) scrape(ctx context.Context) (sum counters, err error) {
 	return sum, nil
 }
 
+// scrapeCost is how many objects a scrape allocates that asks the loops, as those
+// of a measurement do. What the first one makes is used again.
+func (w *way) scrapeCost(ctx context.Context) (float64, error) {
+	var all [3]counters
+	for i := range all {
+		var err error
+		if all[i], err = w.scrape(ctx); err != nil {
+			return 0, err
+		}
+		if i != 1 {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-time.After(sampleEvery):
+		}
+	}
+	return all[2].allocs - all[1].allocs, nil
+}
+
 // collect measures under load what the collector takes.
 func (r *runner) collect(ctx context.Context, round int, sc *scenario, name string, w *way) (sample, error) {
-	// The first scrape makes what later ones use again.
-	var idle [3]counters
-	for i := range idle {
-		var err error
-		if idle[i], err = w.scrape(ctx); err != nil {
-			return sample{}, err
-		}
+	idle, err := w.scrapeCost(ctx)
+	if err != nil {
+		return sample{}, err
 	}
 	type reading struct {
 		counters
@@ -140,7 +159,7 @@ func (r *runner) collect(ctx context.Context, round int, sc *scenario, name stri
 		return sample{}, errors.New("its metrics count no requests or no CPU time")
 	}
 	got.figure = 100 * (after.collector - before.collector) / (after.cpu - before.cpu)
-	got.allocs = max(after.allocs-before.allocs-(idle[2].allocs-idle[1].allocs), 0) / (after.requests - before.requests)
+	got.allocs = max(after.allocs-before.allocs-idle, 0) / (after.requests - before.requests)
 	got.rss = 0 // that of scrapes is not the work's
 	return got, nil
 }
