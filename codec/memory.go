@@ -28,7 +28,7 @@ const (
 	// at once; senders beyond it wait until others finish.
 	GatherBudget = 8 << 20
 	// HoldBudget is where receive windows stop growing.
-	HoldBudget = 8 << 20
+	HoldBudget = 2 << 20
 	// HoldLimit is where the exchange without progress for longest is reset.
 	HoldLimit = 16 << 20
 	// ReplayBudget is where further requests become not retryable.

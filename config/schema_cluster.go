@@ -44,7 +44,7 @@ var clusterObject = &object{name: "a cluster", keys: []key{
 	{name: "sub_type", kind: textKind, status: ignored, doc: "Parsed and not used by MOSN."},
 	{name: "lb_type", kind: textKind, fallback: `"LB_ROUNDROBIN"`, values: balancingPolicies, unknown: differs, doc: "How a host is chosen."},
 	{name: "max_request_per_conn", kind: integerKind, max: math.MaxUint32, fallback: `0`, doc: "Requests per connection, 0 for no limit; MOSN parses and does not use it."},
-	{name: "conn_buffer_limit_bytes", kind: integerKind, max: math.MaxUint32, fallback: `0`, doc: "Output per connection at which its sources pause, 0 for 256 KiB; MOSN parses and does not use it."},
+	{name: "conn_buffer_limit_bytes", kind: integerKind, max: math.MaxUint32, fallback: `0`, doc: "Output per connection at which its sources pause, 0 for 32 KiB; MOSN parses and does not use it."},
 	{name: "mark", kind: integerKind, max: math.MaxUint32, status: refused, note: "SO_MARK is not set; the kernel may route connections by it", doc: "SO_MARK of connections to hosts."},
 	{name: "circuit_breakers", kind: objectsKind, object: circuitBreakerObject, doc: "Limits of the cluster over all loops; the first entry counts."},
 	{name: "health_check", kind: objectKind, object: healthCheckObject, doc: "Active health checks: hosts that fail them get no requests."},

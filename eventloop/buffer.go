@@ -10,7 +10,7 @@ import (
 
 const (
 	// bufferMin is the smallest buffer, a few small frames; bufferClasses of
-	// doubling sizes reach to twice a connection's high watermark.
+	// doubling sizes reach to twice what a turn appends.
 	bufferMin     = 1 << 10
 	bufferClasses = 10
 	// bufferKept is how many bytes of each class a loop keeps for reuse: twice

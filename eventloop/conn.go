@@ -40,11 +40,13 @@ type LeaveHandler interface {
 
 const (
 	// HighWatermark is how much the kernel may refuse before a connection is
-	// Blocked: four reads' worth, so that one burst does not stop a source.
-	HighWatermark = 256 << 10
-	// LowWatermark is where a Blocked connection becomes writable again: one
-	// read's worth, so that the socket does not run dry meanwhile.
-	LowWatermark = 64 << 10
+	// Blocked. Its socket is full then and keeps the peer busy meanwhile, so
+	// that more would only be memory: with a read on top, it is what each stuck
+	// peer costs.
+	HighWatermark = 32 << 10
+	// LowWatermark is where a Blocked connection becomes writable again: early
+	// enough that the socket is still nearly full.
+	LowWatermark = 8 << 10
 )
 
 // Conn is a connection of one loop. Its methods may only be called on that

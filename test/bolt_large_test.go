@@ -4,6 +4,7 @@ package test
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strconv"
@@ -91,6 +92,42 @@ func TestLargeFrames(t *testing.T) {
 				t.Errorf("the proxy's memory grew by %d bytes", growth)
 			}
 		})
+	}
+}
+
+// stallEach is how much a client that does not read a large reply may cost: what
+// its connection waits to send, 32 KiB and a read of 64 KiB on top, over twice
+// because of the collector.
+const stallEach = 256 << 10
+
+// Large replies that nobody reads cost little each.
+func TestStalledFramesInMemory(t *testing.T) {
+	up := startEchoProcess(t, largeProtocol).address
+	address := freeAddress(t)
+	cmd, _ := startCommand(t, writeConfig(t, configOf(hop{name: "in", listen: address, down: "SofaRpc", up: "SofaRpc", hosts: []string{up}})), address)
+	warm(t, address)
+	before := rss(t, cmd.Process.Pid)
+	const clients = 16
+	for range clients {
+		c := dial(t, address)
+		f := newBoltRequest(fmt.Sprintf("give:%d:%d", giant, unpaced), nil)
+		c.Write(f.encode())
+		if _, err := io.ReadFull(c, make([]byte, 1<<10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last, same := 0, 0
+	eventually(t, "memory is at rest", func() bool {
+		if n := rss(t, cmd.Process.Pid); n != last {
+			last, same = n, 0
+		} else {
+			same++
+		}
+		return same > 100
+	})
+	t.Logf("%d KiB more are resident", (last-before)>>10)
+	if last-before > clients*stallEach {
+		t.Errorf("%d KiB more are resident", (last-before)>>10)
 	}
 }
 

@@ -19,6 +19,11 @@ const (
 	// scrapeAfter is when the counters are read first, after the warm-up: the
 	// generator takes a while to start.
 	scrapeAfter = warmUp + 300*time.Millisecond
+	// sampleEvery is over how long the admin server answers from what it has.
+	sampleEvery = 1100 * time.Millisecond
+	// scrapeLead is by how much less than a measurement takes the readings are
+	// apart, so that the second comes before requests are cut off at its end.
+	scrapeLead = 600 * time.Millisecond
 	// collectTimes leaves over a second between two readings even of the
 	// shortest measurement; more often the proxy's own counters are not read.
 	collectTimes = 2
@@ -103,44 +108,58 @@ func (w *way) scrape(ctx context.Context) (sum counters, err error) {
 	return sum, nil
 }
 
+// scrapeIn does so after a while.
+func (w *way) scrapeIn(ctx context.Context, wait time.Duration) (counters, error) {
+	select {
+	case <-ctx.Done():
+		return counters{}, ctx.Err()
+	case <-time.After(wait):
+		return w.scrape(ctx)
+	}
+}
+
+// scrapeCost is how many objects a scrape allocates that asks the loops, as those
+// of a measurement do. What the first one makes is used again.
+func (w *way) scrapeCost(ctx context.Context) (float64, error) {
+	var all [3]counters
+	for i, wait := range []time.Duration{0, 0, sampleEvery} {
+		var err error
+		if all[i], err = w.scrapeIn(ctx, wait); err != nil {
+			return 0, err
+		}
+	}
+	return all[2].allocs - all[1].allocs, nil
+}
+
 // collect measures under load what the collector takes.
 func (r *runner) collect(ctx context.Context, round int, sc *scenario, name string, w *way) (sample, error) {
-	// The first scrape makes what later ones use again.
-	var idle [3]counters
-	for i := range idle {
-		var err error
-		if idle[i], err = w.scrape(ctx); err != nil {
-			return sample{}, err
-		}
-	}
-	type reading struct {
-		counters
-		err error
-	}
-	first := make(chan reading, 1)
-	go func() {
-		select {
-		case <-ctx.Done():
-			first <- reading{err: ctx.Err()}
-		case <-time.After(scrapeAfter):
-			c, err := w.scrape(ctx)
-			first <- reading{c, err}
-		}
-	}()
-	got, err := r.load(ctx, round, sc, name, sc.connections, w)
-	before := <-first
-	if err = errors.Join(err, before.err); err != nil {
-		return sample{}, err
-	}
-	after, err := w.scrape(ctx)
+	idle, err := w.scrapeCost(ctx)
 	if err != nil {
 		return sample{}, err
 	}
+	type readings struct {
+		before, after counters
+		err           error
+	}
+	read := make(chan readings, 1)
+	go func() {
+		var got readings
+		if got.before, got.err = w.scrapeIn(ctx, scrapeAfter); got.err == nil {
+			got.after, got.err = w.scrapeIn(ctx, r.duration(sc)-scrapeLead)
+		}
+		read <- got
+	}()
+	got, err := r.load(ctx, round, sc, name, sc.connections, w)
+	found := <-read
+	if err = errors.Join(err, found.err); err != nil {
+		return sample{}, err
+	}
+	before, after := found.before, found.after
 	if after.requests <= before.requests || after.cpu <= before.cpu {
 		return sample{}, errors.New("its metrics count no requests or no CPU time")
 	}
 	got.figure = 100 * (after.collector - before.collector) / (after.cpu - before.cpu)
-	got.allocs = max(after.allocs-before.allocs-(idle[2].allocs-idle[1].allocs), 0) / (after.requests - before.requests)
+	got.allocs = max(after.allocs-before.allocs-idle, 0) / (after.requests - before.requests)
 	got.rss = 0 // that of scrapes is not the work's
 	return got, nil
 }

@@ -64,7 +64,7 @@ func (s *sample) text(sc *scenario) string {
 		text += fmt.Sprintf(", %.4f allocations per request", s.allocs)
 	}
 	if sc.figure == microsPerRequest {
-		text += fmt.Sprintf(" at %s, p50 %.0f µs", result.PerSecond.Format(s.rate), s.p50)
+		text += fmt.Sprintf(" at %s, p50 %s", result.PerSecond.Format(s.rate), told(s.p50))
 	}
 	return text
 }

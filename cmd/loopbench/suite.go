@@ -20,7 +20,7 @@ import (
 
 type suiteCommand struct {
 	Rounds   int      `help:"How often each proxy runs each scenario." default:"3"`
-	Seconds  float64  `help:"How long it runs it; open loops take twice that." default:"2"`
+	Seconds  float64  `help:"How long it runs it; open loops take twice that." default:"1.5"`
 	Scenario []string `help:"Only these scenarios; an unknown one lists them." placeholder:"ID"`
 	Peer     []string `aliases:"ways" help:"Only these proxies; an unknown one lists them." placeholder:"ID"`
 	Sideloop string   `help:"The proxy's binary. Default: sideloop beside loopbench." placeholder:"FILE"`
