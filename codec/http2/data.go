@@ -27,8 +27,10 @@ func (c *conn) beginData() {
 		c.fail(codeFlowControlError, "window_exceeded")
 	default:
 		c.phase = phaseData
-		c.data = incoming{payload: f.length, padAhead: f.has(flagPadded)}
-		if !c.data.padAhead {
+		d := &c.data
+		d.payload, d.pad, d.padding = f.length, 0, 0
+		d.padAhead, d.drop = f.has(flagPadded), false
+		if !d.padAhead {
 			c.admitData()
 		}
 	}
@@ -189,13 +191,14 @@ func (c *conn) writeDataFrame(s *stream, b []byte, last bool) {
 	if last {
 		f.flags = flagEndStream
 	}
-	f.put(c.sink.Extend(headSize))
+	p := c.sink.Extend(headSize + len(b))
+	f.put(p)
 	if len(b) == 0 {
 		return
 	}
 	s.out.take(len(b))
 	c.out.take(len(b))
-	c.sink.Append(b)
+	copy(p[headSize:], b)
 	if len(b) >= largeData {
 		c.earn(slackPerData)
 	}
