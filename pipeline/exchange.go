@@ -23,8 +23,7 @@ import (
 //
 // What every request touches comes first.
 type exchange struct {
-	worker   *Worker
-	nextFree *exchange
+	worker *Worker
 	state
 	timer eventloop.Timer
 
@@ -88,8 +87,10 @@ type state struct {
 // begin starts an exchange for a new downstream stream.
 func (e *exchange) begin(c *connection, s codec.Stream) {
 	e.conn, e.down, e.from = c, s, c.protocol
-	e.route, e.worker.matched = e.worker.matched, nil
-	e.worker.stats.Add(stats.DownstreamRequests)
+	// Not e.worker: of a cold exchange nothing is read here.
+	w := c.worker
+	e.route, w.matched = w.matched, nil
+	w.stats.Add(stats.DownstreamRequests)
 	if c.observers != nil {
 		e.observe(c.observers)
 	}
