@@ -191,14 +191,13 @@ func (c *conn) writeDataFrame(s *stream, b []byte, last bool) {
 	if last {
 		f.flags = flagEndStream
 	}
-	p := c.sink.Extend(headSize + len(b))
-	f.put(p)
+	f.put(c.sink.Extend(headSize))
 	if len(b) == 0 {
 		return
 	}
 	s.out.take(len(b))
 	c.out.take(len(b))
-	copy(p[headSize:], b)
+	c.sink.Append(b)
 	if len(b) >= largeData {
 		c.earn(slackPerData)
 	}
