@@ -139,7 +139,8 @@ func (s *Members) Acquire(r *Request) (codec.Stream, codec.Reason) {
 	if c == nil || len(s.states) == 0 {
 		return nil, codec.NoHealthyUpstream
 	}
-	s.view = view{members: s, request: r, now: s.manager.loop.Now(), avoid: r.host}
+	v := &s.view
+	v.members, v.request, v.now, v.avoid = s, r, s.manager.loop.Now(), r.host
 	i := s.foreseen(r)
 	if i < 0 {
 		i = c.choose(&s.view)
@@ -166,8 +167,8 @@ func (s *Members) foreseen(r *Request) int {
 
 // acquire finds a stream for r at the host that was chosen.
 func (s *Members) acquire(h *Host, state *hostState, r *Request) (codec.Stream, codec.Reason) {
-	t := try{members: s, state: state, began: s.manager.loop.Now()}
-	if !s.begin(&t) {
+	t := &r.try // in place: see Tried
+	if !s.begin(t) {
 		return nil, codec.Overflow
 	}
 	r.host = h
@@ -178,11 +179,12 @@ func (s *Members) acquire(h *Host, state *hostState, r *Request) (codec.Stream, 
 	}
 	stream, reason := p.acquire(r)
 	if reason != codec.ReasonNone {
-		s.end(&t)
+		s.end(t)
+		t.counted = false
 		return nil, reason
 	}
 	state.active++
-	r.try = t
+	t.members, t.state, t.began = s, state, s.manager.loop.Now()
 	return stream, codec.ReasonNone
 }
 

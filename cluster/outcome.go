@@ -63,21 +63,24 @@ func (r *Request) Trying() bool { return r.try.members != nil }
 // Acquire that did not return a reason is followed by one call that does
 // something: this one, or End, which takes the outcome that the reply's head gave.
 func (r *Request) Tried(o Outcome) {
-	t := r.try
-	if t.members == nil {
+	// In place: a copy of words that have just been written waits until they have
+	// left the store buffer.
+	t := &r.try
+	s, state, refused, until := t.members, t.state, t.refused, t.answered
+	if s == nil {
 		return
 	}
-	r.try = try{}
-	t.members.end(&t)
-	until := t.answered
 	if until == 0 {
-		until = t.members.manager.loop.Now()
+		until = s.manager.loop.Now()
 	}
-	t.state.active--
-	if t.members.cluster.Balancing.Measures() {
-		t.state.judge(o, t.refused, until-t.began, until)
+	took := until - t.began
+	s.end(t)
+	*t = try{}
+	state.active--
+	if s.cluster.Balancing.Measures() {
+		state.judge(o, refused, took, until)
 	}
-	t.members.tried(r.host, t.state, o, time.Duration(until-t.began))
+	s.tried(r.host, state, o, time.Duration(took))
 }
 
 // tryOutcomes is the counter of each outcome that is a failure.

@@ -23,8 +23,7 @@ import (
 //
 // What every request touches comes first.
 type exchange struct {
-	worker   *Worker
-	nextFree *exchange
+	worker *Worker
 	state
 	timer eventloop.Timer
 
@@ -62,11 +61,14 @@ type state struct {
 	attempts *attempts
 
 	kept   bool // something is in sent or reply
-	named  bool // the head of the request was in sent
 	gather bool // sent is being completed before it goes out
 	noted  bool // pairs are this request's
 	tries  int  // times it was sent again, other than
 	moves  int  // those because of a goodbye
+
+	// named is the head that is or was in sent. What was let go of is untouched
+	// until the exchange's next request.
+	named codec.Head
 
 	// Credit for bytes that one side delivered and the other side has not
 	// taken yet.
@@ -85,8 +87,10 @@ type state struct {
 // begin starts an exchange for a new downstream stream.
 func (e *exchange) begin(c *connection, s codec.Stream) {
 	e.conn, e.down, e.from = c, s, c.protocol
-	e.route, e.worker.matched = e.worker.matched, nil
-	e.worker.stats.Add(stats.DownstreamRequests)
+	// Not e.worker: of a cold exchange nothing is read here.
+	w := c.worker
+	e.route, w.matched = w.matched, nil
+	w.stats.Add(stats.DownstreamRequests)
 	if c.observers != nil {
 		e.observe(c.observers)
 	}
@@ -123,8 +127,9 @@ func (e *exchange) letGo() {
 
 // keepSent keeps the head of the request.
 func (e *exchange) keepSent(holding *codec.Holding, h codec.Head) {
-	e.kept, e.named = true, true
+	e.kept = true
 	e.sent.keepHead(e.worker.mem, holding, h)
+	e.named = e.sent.head
 }
 
 // fail ends the exchange for reason r and tells both sides: the client by a

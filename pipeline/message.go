@@ -30,20 +30,24 @@ type message struct {
 	head     codec.Head // nil while nothing is kept
 	trailers codec.Head
 	body     *codec.Buffer // nil while empty
-	end      bool          // head, body and trailers are all there is
-
-	heads, tails codec.Arena
-	charged      int // bytes accounted under codec.Replay
+	charged  int           // bytes accounted under codec.Replay
 	// holding accounts the bytes of a message that is gathered; nil for one
 	// that is kept for a replay.
 	holding *codec.Holding
+	end     bool // head, body and trailers are all there is
+	copied  bool // head and trailers lie in heads and tails
+
+	heads, tails codec.Arena
 }
 
 // keepHead keeps h. What is gathered is accounted under holding, what waits or
 // may be replayed, with a nil holding, under codec.Replay.
 func (m *message) keepHead(mem *codec.Memory, holding *codec.Holding, h codec.Head) {
 	m.holding = holding
-	m.head = h.Copy(&m.heads)
+	if m.head = h.Copy(&m.heads); m.head == h {
+		return // it lasts by itself, and the arena need not be looked at
+	}
+	m.copied = true
 	m.charge(mem, m.heads.Size())
 }
 
@@ -64,6 +68,7 @@ func (m *message) keepBody(mem *codec.Memory, b []byte, end bool) {
 func (m *message) keepTrailers(mem *codec.Memory, t codec.Head) {
 	m.end = true
 	if t != nil {
+		m.copied = true
 		m.trailers = t.Copy(&m.tails)
 		m.charge(mem, m.tails.Size())
 	}
@@ -100,6 +105,9 @@ func (m *message) release(mem *codec.Memory) {
 	}
 	mem.Release(codec.Replay, m.charged)
 	m.head, m.trailers, m.end, m.charged, m.holding = nil, nil, false, 0, nil
-	m.heads.Reset(arenaKeep)
-	m.tails.Reset(arenaKeep)
+	if m.copied {
+		m.copied = false
+		m.heads.Reset(arenaKeep)
+		m.tails.Reset(arenaKeep)
+	}
 }

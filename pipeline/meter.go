@@ -15,8 +15,9 @@ type meter struct {
 
 // arrived counts a request of a listener.
 func (e *exchange) arrived() {
-	e.meter.began = e.worker.loop.Now()
-	e.conn.traffic.Begin()
+	c := e.conn
+	e.meter.began = c.worker.loop.Now()
+	c.traffic.Begin()
 }
 
 // measured counts the exchange, which ends for reason r, under its listener and

@@ -137,14 +137,8 @@ func (e *exchange) remember(r codec.Reason) {
 // called is what the exchange's request calls, as far as that is still known.
 func (e *exchange) called() (first, second []byte) {
 	h := e.worker.recent.before
-	switch {
-	case h != nil:
-	case e.sent.head != nil:
-		h = e.sent.head
-	case e.named:
-		// What was let go of is untouched until the exchange's next request,
-		// unless it was large.
-		h = e.sent.heads.Head(e.to)
+	if h == nil {
+		h = e.named
 	}
 	switch {
 	case h != nil:

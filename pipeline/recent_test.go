@@ -5,7 +5,28 @@ package pipeline
 import (
 	"strings"
 	"testing"
+
+	"github.com/sideloop/sideloop/codec"
+	"github.com/sideloop/sideloop/codec/http2"
 )
+
+// A request whose head was let go of, since its reply had begun, is remembered by
+// its own path, also where the exchange has a copy of an earlier request's.
+func TestFailureNamesItsOwnRequest(t *testing.T) {
+	w := &Worker{mem: new(codec.Memory)}
+	e := &exchange{worker: w}
+	loose := &http2.Head{MethodName: []byte("GET"), PathName: []byte("/earlier")}
+	frozen := (&http2.Head{MethodName: []byte("GET"), PathName: []byte("/frozen")}).Freeze()
+	for _, h := range []*http2.Head{loose, frozen, loose} {
+		e.from, e.to = codec.HTTP2, codec.HTTP2
+		e.keepSent(nil, h)
+		e.letGo()
+		if _, path := e.called(); string(path) != string(h.PathName) {
+			t.Errorf("%s is remembered as %s", h.PathName, path)
+		}
+		e.state = state{}
+	}
+}
 
 // A flood costs no more than what is kept of it, and what came last is there.
 func TestFailureRing(t *testing.T) {

@@ -32,8 +32,7 @@ type Worker struct {
 
 	conns    connections
 	draining bool
-	free     *exchange
-	spare    int // exchanges in free
+	free     []*exchange // apart from them: to take one reads nothing of it
 	relieve  eventloop.Task
 
 	pressure        *overload.Pressure
@@ -146,15 +145,15 @@ func (w *Worker) Stats() *stats.Block { return w.stats }
 
 // newExchange returns an exchange that nothing refers to.
 func (w *Worker) newExchange() *exchange {
-	e := w.free
-	if e == nil {
-		e = &exchange{worker: w}
+	last := len(w.free) - 1
+	if last < 0 {
+		e := &exchange{worker: w}
 		e.timer.Expire = e
 		e.holding.Holder = e
 		return e
 	}
-	w.free, e.nextFree = e.nextFree, nil
-	w.spare--
+	e := w.free[last]
+	w.free = w.free[:last]
 	return e
 }
 
@@ -164,11 +163,9 @@ const spareExchanges = 1024
 
 // recycle takes an exchange that nothing refers to any more.
 func (w *Worker) recycle(e *exchange) {
-	if w.spare >= spareExchanges {
-		return
+	if len(w.free) < spareExchanges {
+		w.free = append(w.free, e)
 	}
-	e.nextFree, w.free = w.free, e
-	w.spare++
 }
 
 // Run implements eventloop.Runner: the loop holds more bytes than it may.

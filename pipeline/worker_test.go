@@ -23,7 +23,7 @@ func TestEndedExchangesAreKeptWithinBounds(t *testing.T) {
 			t.Fatal("an ended exchange was not used again")
 		}
 	}
-	if w.free != nil || w.spare != 0 || seen[w.newExchange()] {
+	if len(w.free) != 0 || seen[w.newExchange()] {
 		t.Errorf("more than %d were kept", spareExchanges)
 	}
 }

@@ -13,16 +13,13 @@ func (l LogLinear) Buckets() int { return (l.Last-l.First)<<l.SubBits + 2 }
 
 // Bucket is the one that ns lies in; a negative duration counts as none.
 func (l LogLinear) Bucket(ns int64) int {
-	v := uint64(max(ns, 0))
+	// Short enough for the compiler to put it where the row is a constant.
+	v := uint64(min(max(ns, 0), 1<<l.Last))
 	n := bits.Len64(v >> l.First)
-	switch {
-	case n == 0:
+	if n == 0 {
 		return 0
-	case n > l.Last-l.First:
-		return l.Buckets() - 1
 	}
-	sub := int(v>>(n+l.First-1-l.SubBits)) & (1<<l.SubBits - 1)
-	return (n-1)<<l.SubBits + sub + 1
+	return (n-2)<<l.SubBits + int(v>>(n+l.First-1-l.SubBits)) + 1
 }
 
 // Lower is the least duration of a bucket, in nanoseconds.

@@ -27,8 +27,10 @@ func (c *conn) beginData() {
 		c.fail(codeFlowControlError, "window_exceeded")
 	default:
 		c.phase = phaseData
-		c.data = incoming{payload: f.length, padAhead: f.has(flagPadded)}
-		if !c.data.padAhead {
+		d := &c.data
+		d.payload, d.pad, d.padding = f.length, 0, 0
+		d.padAhead, d.drop = f.has(flagPadded), false
+		if !d.padAhead {
 			c.admitData()
 		}
 	}

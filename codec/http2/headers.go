@@ -49,7 +49,9 @@ func (c *conn) readHeaders(p []byte) {
 		c.fail(codeProtocolError, "headers_padding")
 		return
 	}
-	c.block = block{id: f.id, end: f.has(flagEndStream)}
+	k := &c.block
+	k.buffer, k.id, k.frames = nil, f.id, 0
+	k.open, k.end, k.selfParent = false, f.has(flagEndStream), false
 	if f.has(flagPriority) {
 		if len(p) < prioritySize {
 			c.fail(codeFrameSizeError, "headers_size")
@@ -125,8 +127,8 @@ func (c *conn) addFragment(p []byte) bool {
 func (c *conn) endBlock(p []byte) {
 	c.chargeSuspect(p)
 	m := c.shared.message()
-	m.sighting = c.sight(p)
-	if m.known = c.recall(m.sighting); m.known != nil {
+	c.sight(&m.sighting, p)
+	if m.known = c.recall(&m.sighting); m.known != nil {
 		c.endHeaders(m, false)
 		c.shared.release(m)
 		return
@@ -196,6 +198,10 @@ func (c *conn) endTrailers(s *stream, m *message) {
 
 // writeMessageHead writes the header block that begins a message.
 func (c *conn) writeMessageHead(id uint32, h *Head, end bool) {
+	if known := c.knownBlock(h); known != nil {
+		c.writeBlock(id, known, end)
+		return
+	}
 	scratch := c.mem.Get()
 	scratch.B = c.appendHead(scratch.B, h, (*conn).encodeHead)
 	c.writeBlock(id, scratch.B, end)
@@ -259,8 +265,9 @@ func (c *conn) writeBlock(id uint32, p []byte, end bool) {
 		if f.length == len(p) {
 			f.flags |= flagEndHeaders
 		}
-		f.put(c.sink.Extend(headSize))
-		c.sink.Append(p[:f.length])
+		b := c.sink.Extend(headSize + f.length)
+		f.put(b)
+		copy(b[headSize:], p)
 		p = p[f.length:]
 		if f.has(flagEndHeaders) {
 			return

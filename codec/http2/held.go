@@ -12,16 +12,17 @@ import (
 // held is what of a message waits for window or for the sink: body bytes, then
 // perhaps the end or trailers.
 type held struct {
-	buffer  *codec.Buffer
-	holding codec.Holding
-	// sent is how many bytes of the buffer have been sent, body where the
-	// body ends in it.
-	sent, body int
-	// waiting tells that the holder was told to wait and OnWritable is due.
+	// waiting tells that the holder was told to wait and OnWritable is due. While
+	// it is not set, all else is zero.
 	waiting bool
 	// end tells that the message ends with what is held; trailers that these
 	// lie in the buffer behind the body.
 	end, trailers bool
+	buffer        *codec.Buffer
+	// sent is how many bytes of the buffer have been sent, body where the
+	// body ends in it.
+	sent, body int
+	holding    codec.Holding
 }
 
 // any tells that something is still to be sent.

@@ -49,7 +49,6 @@ const (
 
 // sighting is a header block that came, in a state of the decoder.
 type sighting struct {
-	hash    uint64
 	changes uint32
 	context context
 	block   []byte // nil for one that is not to be remembered
@@ -68,14 +67,18 @@ type decodedBlock struct {
 	head *Head
 }
 
-// sight describes the block p before it is decoded.
-func (c *conn) sight(p []byte) (at sighting) {
+// sight describes the block p in at before it is decoded. at is where it stays: a
+// copy of words that have just been written waits until they have left the store
+// buffer.
+func (c *conn) sight(at *sighting, p []byte) {
+	at.block = nil
 	if len(p) > memoBlock || c.block.selfParent {
-		return at
+		return
 	}
+	at.context = 0
 	if s := c.table.get(c.block.id); s != nil {
 		if s.tunnel != noTunnel {
-			return at
+			return
 		}
 		if s.answered {
 			at.context |= contextTrailers
@@ -87,12 +90,11 @@ func (c *conn) sight(p []byte) (at sighting) {
 	if c.block.end {
 		at.context |= contextEnd
 	}
-	at.hash, at.changes, at.block = maphash.Bytes(memoSeed, p), c.dec.Changes(), p
-	return at
+	at.changes, at.block = c.dec.Changes(), p
 }
 
 // recall returns the head of a block that came before, nil if it did not.
-func (c *conn) recall(at sighting) *Head {
+func (c *conn) recall(at *sighting) *Head {
 	if c.decoded == nil || at.block == nil {
 		return nil
 	}
@@ -110,7 +112,7 @@ func (c *conn) remember(m *message) *Head {
 	case c.decoded == nil:
 		c.decoded = new(decoded)
 	}
-	if !c.decoded.again(m.sighting.hash) {
+	if !c.decoded.again(maphash.Bytes(memoSeed, m.sighting.block)) {
 		return &m.head
 	}
 	h := c.shared.intern(&m.head)
@@ -127,12 +129,10 @@ func (c *conn) appendHead(b []byte, h *Head, encode func(*conn, []byte, *Head) [
 	if !h.Frozen() {
 		return encode(c, b, h)
 	}
-	before := c.enc.Changes()
-	if c.encoded != nil {
-		if known := c.encoded.find(h, before); known != nil {
-			return append(b, known...)
-		}
+	if known := c.knownBlock(h); known != nil {
+		return append(b, known...)
 	}
+	before := c.enc.Changes()
 	start := len(b)
 	b = encode(c, b, h)
 	if block := b[start:]; c.enc.Changes() == before && len(block) <= memoBlock {
@@ -144,6 +144,15 @@ func (c *conn) appendHead(b []byte, h *Head, encode func(*conn, []byte, *Head) [
 	return b
 }
 
+// knownBlock is the header block of a head, nil unless it was sent before and means
+// the same now. It is valid until the next head is encoded.
+func (c *conn) knownBlock(h *Head) []byte {
+	if c.encoded == nil {
+		return nil
+	}
+	return c.encoded.find(h, c.enc.Changes())
+}
+
 // dropMemo forgets all, with the connection.
 func (c *conn) dropMemo() {
 	if c.decoded != nil {
@@ -152,11 +161,12 @@ func (c *conn) dropMemo() {
 	c.decoded, c.encoded = nil, nil
 }
 
-// find returns the head of a block.
-func (d *decoded) find(at sighting) *Head {
+// find returns the head of a block. There are so few that a hash would cost more
+// than to compare them.
+func (d *decoded) find(at *sighting) *Head {
 	for i := range d.entries {
 		e := &d.entries[i]
-		if e.hash == at.hash && e.changes == at.changes && e.context == at.context && bytes.Equal(e.block, at.block) {
+		if e.head != nil && e.changes == at.changes && e.context == at.context && bytes.Equal(e.block, at.block) {
 			return e.head
 		}
 	}

@@ -5,16 +5,16 @@ package http2
 import "github.com/sideloop/sideloop/codec"
 
 // shared is what the sessions of one loop keep for each other, so that an idle
-// one keeps nothing: objects for reuse, in lists linked through them.
+// one keeps nothing: objects for reuse. Streams are listed apart from themselves:
+// to take one reads nothing of it, which most likely lies in no near cache.
 type shared struct {
-	streams  *stream
-	idle     int // how many streams
+	streams  []*stream
 	messages *message
 	heads    map[uint64]*common // that connections remember, by their sum
 	suspects rate               // header blocks of suspect clients
 }
 
-// idleMax is how many streams a loop keeps for reuse, 400 KiB of them. What a
+// idleMax is how many streams a loop keeps for reuse, 200 KiB of them. What a
 // burst needed beyond is left to the collector.
 const idleMax = 1024
 
@@ -27,25 +27,27 @@ func sharedOf(m *codec.Memory) *shared {
 	return h
 }
 
-// stream returns a stream with whatever it had when it was recycled.
+// stream returns a stream with whatever it had when it was recycled; what it held
+// is gone.
 func (h *shared) stream() *stream {
-	s := h.streams
-	if s == nil {
-		return new(stream)
+	last := len(h.streams) - 1
+	if last < 0 {
+		s := new(stream)
+		s.held.holding.Holder = s
+		return s
 	}
-	h.streams = s.next
-	h.idle--
+	s := h.streams[last]
+	h.streams = h.streams[:last]
 	return s
 }
 
 // recycle takes a stream that nothing refers to any more.
 func (h *shared) recycle(s *stream) {
-	if h.idle == idleMax {
+	if len(h.streams) == idleMax {
 		return
 	}
 	s.conn = nil
-	s.next, h.streams = h.streams, s
-	h.idle++
+	h.streams = append(h.streams, s)
 }
 
 // message returns an empty message. Few are in use at a time: one within the
@@ -67,6 +69,6 @@ func (h *shared) release(m *message) {
 		clear(m.fields)
 		m.fields = m.fields[:0]
 	}
-	m.known, m.sighting = nil, sighting{}
+	m.known, m.sighting.block = nil, nil
 	m.next, h.messages = h.messages, m
 }
