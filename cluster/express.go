@@ -41,8 +41,9 @@ func (s *Members) Express(x *Express, p codec.Protocol) codec.ParcelClient {
 		return nil
 	}
 	now := s.manager.loop.Now()
-	s.view = view{members: s, request: &plain[p], now: now}
-	i := c.choose(&s.view)
+	v := &s.view // in place: a copy of what was just written waits for it
+	v.members, v.request, v.avoid, v.now = s, &plain[p], nil, now
+	i := c.choose(v)
 	if i < 0 {
 		return nil
 	}

@@ -15,6 +15,8 @@ type table struct {
 	count  int
 	// peak is the highest count since the table was last empty.
 	peak int
+	// small is how many bursts in a row have used little of the table.
+	small int
 }
 
 const (
@@ -22,6 +24,9 @@ const (
 	tableMin = 8
 	// tableKeep is the largest size that is never given back: half a KiB.
 	tableKeep = 64
+	// tableBursts is how many small bursts it takes to give a larger one back: a
+	// connection under load has a small one now and then.
+	tableBursts = 64
 )
 
 // chain is where id is, if anywhere. Ids of one role differ by two.
@@ -52,11 +57,14 @@ func (t *table) put(s *stream) {
 }
 
 func (t *table) grow() {
-	list := t.all()
-	t.chains = make([]*stream, max(2*len(t.chains), tableMin))
-	for _, s := range list {
-		at := t.chain(s.id)
-		s.chain, *at = *at, s
+	old := t.chains
+	t.chains = make([]*stream, max(2*len(old), tableMin))
+	for _, s := range old {
+		for s != nil {
+			next, at := s.chain, t.chain(s.id)
+			s.chain, *at = *at, s
+			s = next
+		}
 	}
 }
 
@@ -80,11 +88,13 @@ func (t *table) remove(id uint32) {
 	}
 }
 
-// shrink drops a large table of which little has been used since it was last
-// empty. Bursts that follow each other keep it.
+// shrink drops a large table of which little has been used in many bursts: from
+// empty to empty.
 func (t *table) shrink() {
-	if len(t.chains) > tableKeep && t.peak < len(t.chains)/8 {
-		t.chains = nil
+	if t.peak >= len(t.chains)/8 {
+		t.small = 0
+	} else if t.small++; len(t.chains) > tableKeep && t.small >= tableBursts {
+		t.chains, t.small = nil, 0
 	}
 	t.peak = 0
 }

@@ -46,20 +46,28 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestTableShrinks: what a burst needed is given back once it is not needed.
+// TestTableShrinks: what a burst needed is given back once it has not been needed
+// for many others, and not while a large one comes between small ones.
 func TestTableShrinks(t *testing.T) {
 	var tab table
-	for id := range uint32(1000) {
-		tab.put(&stream{id: 2*id + 1})
+	burst := func(n uint32) {
+		for id := range n {
+			tab.put(&stream{id: 2*id + 1})
+		}
+		for id := range n {
+			tab.remove(2*id + 1)
+		}
 	}
-	for id := range uint32(1000) {
-		tab.remove(2*id + 1)
+	for range 3 {
+		burst(1000)
+		for range tableBursts - 1 {
+			burst(1)
+		}
+		if len(tab.chains) < 1000 {
+			t.Fatal("what may be needed again was given back")
+		}
 	}
-	if len(tab.chains) < 1000 {
-		t.Fatal("a burst that may be followed by another was given back")
-	}
-	tab.put(&stream{id: 1})
-	tab.remove(1)
+	burst(1)
 	if tab.chains != nil {
 		t.Fatalf("%d chains kept for one stream", len(tab.chains))
 	}
